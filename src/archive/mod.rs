@@ -1,0 +1,1 @@
+//! Archives in pg_dump's formats: the table of contents, the directory format, the manifest.

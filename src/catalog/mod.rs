@@ -1,0 +1,1 @@
+//! A server's catalogs into the model: one file per kind of object, one query per catalog.

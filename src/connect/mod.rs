@@ -1,0 +1,1 @@
+//! One conversation with a server: parameters, TLS, login, queries, COPY, cancel.

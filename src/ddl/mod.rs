@@ -1,0 +1,1 @@
+//! The model as SQL text: one file per kind of object, pure.

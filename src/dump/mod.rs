@@ -1,0 +1,1 @@
+//! A database into an archive: options, plan, report.

@@ -1,0 +1,112 @@
+//! What the PostgreSQL versions differ in, as named predicates; no other file compares version numbers.
+
+use std::fmt;
+
+/// The version of a server as `server_version_num` gives it, such as 180006.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerVersion(pub u32);
+
+impl ServerVersion {
+    /// The oldest version that pgark is tested with.
+    pub const OLDEST: ServerVersion = ServerVersion(120_000);
+    /// The newest major version that pgark is tested with.
+    pub const NEWEST_MAJOR: u32 = 18;
+
+    /// Returns the major version, such as 18.
+    pub fn major(self) -> u32 {
+        self.0 / 10_000
+    }
+
+    /// Tells whether the server is older than anything pgark is tested with.
+    pub fn is_too_old(self) -> bool {
+        self < Self::OLDEST
+    }
+
+    /// Tells whether the server is newer than anything pgark is tested with.
+    pub fn is_untested(self) -> bool {
+        self.major() > Self::NEWEST_MAJOR
+    }
+
+    fn at_least(self, major: u32) -> bool {
+        self.major() >= major
+    }
+
+    /// `pg_trigger.tgparentid` (13).
+    pub fn has_trigger_parent(self) -> bool {
+        self.at_least(13)
+    }
+    /// Partition clones of triggers are no longer marked internal (15).
+    pub fn has_visible_trigger_clones(self) -> bool {
+        self.at_least(15)
+    }
+    /// `pg_statistic_ext.stxstattarget` (13).
+    pub fn has_statistics_target(self) -> bool {
+        self.at_least(13)
+    }
+    /// `pg_attribute.attcompression` (14).
+    pub fn has_column_compression(self) -> bool {
+        self.at_least(14)
+    }
+    /// TID range scans: a `ctid` range reads only its own pages (14).
+    pub fn has_tid_range_scan(self) -> bool {
+        self.at_least(14)
+    }
+    /// SQL-standard function bodies, `pg_get_function_sqlbody` (14).
+    pub fn has_sql_bodies(self) -> bool {
+        self.at_least(14)
+    }
+    /// Multirange types, `pg_range.rngmultitypid` (14).
+    pub fn has_multiranges(self) -> bool {
+        self.at_least(14)
+    }
+    /// `pg_type.typsubscript` (14).
+    pub fn has_type_subscript(self) -> bool {
+        self.at_least(14)
+    }
+    /// `client_connection_check_interval`: a backend notices that its client is gone (14).
+    pub fn has_connection_check(self) -> bool {
+        self.at_least(14)
+    }
+    /// `pg_database.datlocprovider` and the ICU locale columns (15).
+    pub fn has_locale_provider(self) -> bool {
+        self.at_least(15)
+    }
+    /// `pg_index.indnullsnotdistinct` (15).
+    pub fn has_nulls_not_distinct(self) -> bool {
+        self.at_least(15)
+    }
+    /// `pg_database.daticurules` (16).
+    pub fn has_icu_rules(self) -> bool {
+        self.at_least(16)
+    }
+    /// `pg_database.datlocale`, before that `daticulocale` (17).
+    pub fn has_unified_locale(self) -> bool {
+        self.at_least(17)
+    }
+    /// Not-null constraints of domains have rows in `pg_constraint` (17).
+    pub fn has_domain_not_null_constraints(self) -> bool {
+        self.at_least(17)
+    }
+    /// The setting `transaction_timeout` (17).
+    pub fn has_transaction_timeout(self) -> bool {
+        self.at_least(17)
+    }
+    /// Not-null constraints of tables have rows in `pg_constraint` (18).
+    pub fn has_table_not_null_constraints(self) -> bool {
+        self.at_least(18)
+    }
+    /// `pg_constraint.conperiod`: WITHOUT OVERLAPS and PERIOD (18).
+    pub fn has_temporal_constraints(self) -> bool {
+        self.at_least(18)
+    }
+    /// `pg_get_sequence_data` (18).
+    pub fn has_sequence_data_function(self) -> bool {
+        self.at_least(18)
+    }
+}
+
+impl fmt::Display for ServerVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 / 10_000, self.0 % 10_000)
+    }
+}

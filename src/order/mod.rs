@@ -1,0 +1,1 @@
+//! The order of a dump: priorities, dependencies, loops and their repair, pure.

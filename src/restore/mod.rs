@@ -1,0 +1,1 @@
+//! An archive into a database: options, plan, report.

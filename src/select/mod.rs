@@ -1,0 +1,1 @@
+//! Which objects are wanted: patterns, filters, sections.

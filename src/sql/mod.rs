@@ -1,0 +1,16 @@
+//! The words of SQL: identifiers, literals, keywords, arrays in text form.
+//!
+//! Everything that quotes lives here and nowhere else. The rules are those of PostgreSQL's
+//! `fe_utils/string_utils.c` and `common/keywords.c` of version 18: a dump is quoted by the keyword
+//! list of the newest server whatever the source is.
+
+mod array;
+mod identifier;
+mod keyword;
+mod literal;
+pub mod text;
+
+pub use array::{build_array, parse_array, parse_options};
+pub use identifier::{Quoting, qualified, quote_identifier};
+pub use keyword::needs_quotes;
+pub use literal::{dollar_quote, quote_literal, quote_literal_for_server};

@@ -1,0 +1,1 @@
+//! Where the bytes of an archive live, and how nothing half-done ever looks done.

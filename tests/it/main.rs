@@ -1,0 +1,1 @@
+//! Integration tests: one binary, so that it links once; every file of the folder is listed here.
