@@ -1,1 +1,3 @@
 //! The model as SQL text: one file per kind of object, pure.
+
+pub mod acl;

@@ -4,12 +4,14 @@
 //! `fe_utils/string_utils.c` and `common/keywords.c` of version 18: a dump is quoted by the keyword
 //! list of the newest server whatever the source is.
 
+mod acl_role;
 mod array;
 mod identifier;
 mod keyword;
 mod literal;
 pub mod text;
 
+pub use acl_role::{quote_acl_role, split_acl_role};
 pub use array::{build_array, parse_array, parse_options};
 pub use identifier::{Quoting, qualified, quote_identifier};
 pub use keyword::needs_quotes;
