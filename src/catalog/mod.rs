@@ -1,1 +1,374 @@
 //! A server's catalogs into the model: one file per kind of object, one query per catalog.
+//!
+//! [`read`] asks for everything in the order in which pg_dump discovers it (`getSchemaData` in
+//! `common.c`), because that order gives the dump ids, and they decide which dependency loop is found
+//! first. No query is sent per object. Functions that take a relation's text apart
+//! (`pg_get_viewdef`, `pg_get_indexdef` ...) must run only after the relation is locked; the caller
+//! has done that before calling [`read`].
+
+mod comment;
+mod dependency;
+mod extension;
+mod schema;
+mod selection;
+mod settings;
+
+use std::collections::HashMap;
+
+use crate::connect::{Row, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::acl::Acl;
+use crate::model::{
+    CatalogId, Components, Database, DumpId, Kind, Object, Oid, ServerVersion, SessionFacts,
+};
+use crate::select::Selection;
+
+pub use selection::resolve_selection;
+pub use settings::{SessionSettings, Transaction};
+
+/// What is wanted of the catalogs, apart from which objects.
+#[derive(Debug, Clone)]
+pub struct CatalogOptions {
+    /// Definitions will be written.
+    pub schema: bool,
+    /// Rows will be written.
+    pub data: bool,
+    /// Sequence values will be written.
+    pub sequence_values: bool,
+    /// Comments are read.
+    pub comments: bool,
+    /// Security labels are read.
+    pub security_labels: bool,
+    /// Policies and row security flags are read.
+    pub policies: bool,
+    /// Privileges that `initdb` and extension scripts left are read, to tell what was changed since.
+    pub privileges: bool,
+    /// Rows of unlogged tables are wanted.
+    pub unlogged_data: bool,
+}
+
+impl Default for CatalogOptions {
+    fn default() -> Self {
+        CatalogOptions {
+            schema: true,
+            data: true,
+            sequence_values: true,
+            comments: true,
+            security_labels: true,
+            policies: true,
+            privileges: true,
+            unlogged_data: true,
+        }
+    }
+}
+
+/// Reads the database that `session` is connected to.
+///
+/// The session must have the settings of [`SessionSettings`], above all an empty `search_path`, and
+/// hold its snapshot and its locks.
+///
+/// # Errors
+///
+/// When the server refuses a query, when the catalogs contradict themselves, and when an include
+/// pattern of the selection matched nothing.
+pub async fn read(
+    session: &Session,
+    options: &CatalogOptions,
+    selection: &Selection,
+) -> Result<Database> {
+    let mut reader = Reader::new(session, options, selection).await?;
+    let reader = &mut reader;
+    reader.read_roles().await?;
+    reader.read_initial_privileges().await?;
+    extension::read_extensions(reader).await?;
+    extension::read_extension_members(reader).await?;
+    schema::read_schemas(reader).await?;
+    // table::read_tables
+    // function::read_functions
+    // types::read_types
+    // (languages)
+    // aggregate::read_aggregates
+    // (operators, access methods, operator classes and families, text search, foreign data)
+    // default_acl::read_default_acls
+    // (collations, conversions, casts, transforms)
+    // inheritance::read_inheritance
+    // (event triggers)
+    // table_data::add_extension_data
+    // inheritance::add_attachments
+    // column::read_columns, column_default, constraint::read_checks
+    // index::read_indexes
+    // statistics::read_statistics
+    // constraint::read_foreign_keys
+    // trigger::read_triggers
+    // rule::read_rules
+    // policy::read_policies
+    // (publications, subscriptions)
+    // table_data::add_table_data
+    // (large objects)
+    // database::read_database
+    dependency::read_dependencies(reader).await?;
+    // column::read_column_acls
+    comment::read_comments(reader).await?;
+    comment::read_security_labels(reader).await?;
+    // sequence::read_sequences
+    reader.add_boundaries();
+    Ok(std::mem::replace(&mut reader.database, Database::new(reader.facts.clone())))
+}
+
+/// The state of one reading: what is known so far and how to ask for more.
+pub(crate) struct Reader<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) options: &'a CatalogOptions,
+    pub(crate) selection: &'a Selection,
+    pub(crate) database: Database,
+    facts: SessionFacts,
+    /// Extension by member.
+    members: HashMap<CatalogId, DumpId>,
+    /// Kind (`i` or `e`) and text of `pg_init_privs`, by object.
+    initial_privileges: HashMap<CatalogId, (char, String)>,
+    /// Schemas by oid of `pg_namespace`.
+    schemas: HashMap<Oid, DumpId>,
+    /// Relations by oid of `pg_class`.
+    pub(crate) tables: HashMap<Oid, DumpId>,
+    /// Types by oid of `pg_type`.
+    pub(crate) types: HashMap<Oid, DumpId>,
+}
+
+/// What every catalog row that becomes an object has in common.
+pub(crate) struct Found {
+    pub(crate) catalog_id: CatalogId,
+    pub(crate) name: String,
+    pub(crate) schema: Option<Oid>,
+    pub(crate) owner: Option<Oid>,
+    pub(crate) acl: Acl,
+}
+
+impl Found {
+    /// Takes the columns `tableoid`, `oid` and one for the name.
+    pub(crate) fn new(row: &Row, name: &str) -> Result<Found> {
+        Ok(Found {
+            catalog_id: CatalogId { class: row.oid("tableoid")?, oid: row.oid("oid")? },
+            name: row.text(name)?.to_owned(),
+            schema: None,
+            owner: None,
+            acl: Acl::default(),
+        })
+    }
+
+    /// Takes the schema's oid from a column.
+    pub(crate) fn in_schema(mut self, row: &Row, column: &str) -> Result<Found> {
+        self.schema = Some(row.oid(column)?);
+        Ok(self)
+    }
+
+    /// Takes the owner's oid from a column.
+    pub(crate) fn owned(mut self, row: &Row, column: &str) -> Result<Found> {
+        self.owner = Some(row.oid(column)?);
+        Ok(self)
+    }
+
+    /// Takes the privileges from a column and their default from the column `acldefault`.
+    pub(crate) fn with_acl(mut self, row: &Row, column: &str) -> Result<Found> {
+        self.acl.current = row.optional(column).map(str::to_owned);
+        self.acl.default = row.optional("acldefault").map(str::to_owned);
+        Ok(self)
+    }
+}
+
+impl<'a> Reader<'a> {
+    async fn new(
+        session: &'a Session,
+        options: &'a CatalogOptions,
+        selection: &'a Selection,
+    ) -> Result<Reader<'a>> {
+        let rows = session
+            .query(
+                "read the session's database",
+                "select current_database() as name, pg_is_in_recovery() as in_recovery",
+            )
+            .await?;
+        let row = rows.iter().next().ok_or_else(|| inconsistent("the server returned no row"))?;
+        let facts = SessionFacts {
+            version: session.version(),
+            version_text: session.version_text().to_owned(),
+            encoding: session.parameter("client_encoding").unwrap_or_else(|| "UTF8".to_owned()),
+            standard_conforming_strings: session
+                .parameter("standard_conforming_strings")
+                .is_none_or(|value| value == "on"),
+            database: row.text("name")?.to_owned(),
+            in_recovery: row.boolean("in_recovery")?,
+        };
+        Ok(Reader {
+            session,
+            options,
+            selection,
+            database: Database::new(facts.clone()),
+            facts,
+            members: HashMap::new(),
+            initial_privileges: HashMap::new(),
+            schemas: HashMap::new(),
+            tables: HashMap::new(),
+            types: HashMap::new(),
+        })
+    }
+
+    /// Returns the server's version.
+    pub(crate) fn version(&self) -> ServerVersion {
+        self.facts.version
+    }
+
+    /// Returns the name of a role.
+    ///
+    /// # Errors
+    ///
+    /// When no role has the oid: an owner that is gone means damaged catalogs, and pg_dump ends as well.
+    pub(crate) fn role_name(&self, oid: Oid) -> Result<String> {
+        self.database
+            .roles
+            .get(&oid)
+            .cloned()
+            .ok_or_else(|| inconsistent(format!("role with oid {oid} does not exist")))
+    }
+
+    /// Returns the schema object with an oid.
+    pub(crate) fn schema(&self, oid: Oid) -> Result<&Object> {
+        self.schemas
+            .get(&oid)
+            .map(|&id| self.database.object(id))
+            .ok_or_else(|| inconsistent(format!("schema with oid {oid} does not exist")))
+    }
+
+    /// Returns what the selection wants of objects in a schema.
+    pub(crate) fn wanted_in_schema(&self, oid: Oid) -> Result<Components> {
+        match &self.schema(oid)?.kind {
+            Kind::Schema(schema) => Ok(schema.contents),
+            _ => Err(inconsistent(format!("oid {oid} is not a schema"))),
+        }
+    }
+
+    /// Adds an object of which `wanted` is asked for, unless an extension it is a member of decides.
+    ///
+    /// Definition and changed privileges are available from the start; the caller adds what else its
+    /// kind has. Comments and labels become available when they are read.
+    pub(crate) fn add(&mut self, found: Found, wanted: Components, kind: Kind) -> Result<DumpId> {
+        let Found { catalog_id, name, schema, owner, mut acl } = found;
+        if let Some((privilege_kind, text)) = self.initial_privileges.get(&catalog_id) {
+            acl.initial_kind = Some(*privilege_kind);
+            acl.initial = Some(text.clone());
+        }
+        let mut available = Components::DEFINITION;
+        available.set(Components::ACL, acl.current.is_some());
+        let schema = match schema {
+            Some(oid) => Some(self.schema(oid)?.name.clone()),
+            None => None,
+        };
+        let owner = match owner {
+            Some(oid) => Some(self.role_name(oid)?),
+            None => None,
+        };
+        let mut object = Object {
+            id: DumpId(0),
+            catalog_id,
+            name,
+            schema,
+            owner,
+            acl,
+            wanted,
+            available,
+            dependencies: Vec::new(),
+            extension_member: false,
+            depends_on_extensions: Vec::new(),
+            kind,
+        };
+        self.apply_membership(&mut object);
+        Ok(self.database.add(object))
+    }
+
+    /// Adds an object that has no row in the catalogs of its own, such as the rows of a table.
+    pub(crate) fn add_synthetic(
+        &mut self,
+        name: String,
+        like: DumpId,
+        wanted: Components,
+        kind: Kind,
+    ) -> DumpId {
+        let model = self.database.object(like);
+        let object = Object {
+            id: DumpId(0),
+            catalog_id: CatalogId::default(),
+            name,
+            schema: model.schema.clone(),
+            owner: model.owner.clone(),
+            acl: Acl::default(),
+            wanted,
+            available: Components::DEFINITION | Components::DATA,
+            dependencies: Vec::new(),
+            extension_member: false,
+            depends_on_extensions: Vec::new(),
+            kind,
+        };
+        self.database.add(object)
+    }
+
+    /// Gives a member of an extension what its extension wants of it: changed privileges at most.
+    fn apply_membership(&self, object: &mut Object) {
+        let Some(&extension) = self.members.get(&object.catalog_id) else { return };
+        object.extension_member = true;
+        object.dependencies.push(extension);
+        let contents = match &self.database.object(extension).kind {
+            Kind::Extension(extension) => extension.contents,
+            _ => Components::empty(),
+        };
+        object.wanted = contents & Components::ACL;
+    }
+
+    async fn read_roles(&mut self) -> Result<()> {
+        const QUERY: &str = "select oid, rolname from pg_catalog.pg_roles order by oid";
+        for row in self.session.query("read roles", QUERY).await?.iter() {
+            self.database.roles.insert(row.oid("oid")?, row.text("rolname")?.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn read_initial_privileges(&mut self) -> Result<()> {
+        const QUERY: &str = "select classoid, objoid, privtype, initprivs
+            from pg_catalog.pg_init_privs where objsubid = 0";
+        if !self.options.privileges {
+            return Ok(());
+        }
+        for row in self.session.query("read initial privileges", QUERY).await?.iter() {
+            let id = CatalogId { class: row.oid("classoid")?, oid: row.oid("objoid")? };
+            let privileges = (row.character("privtype")?, row.text("initprivs")?.to_owned());
+            self.initial_privileges.insert(id, privileges);
+        }
+        Ok(())
+    }
+
+    /// Adds the two section boundaries, which come last and get their edges when the order is made.
+    fn add_boundaries(&mut self) {
+        for (name, kind) in [
+            ("PRE-DATA BOUNDARY", Kind::PreDataBoundary),
+            ("POST-DATA BOUNDARY", Kind::PostDataBoundary),
+        ] {
+            self.database.add(Object {
+                id: DumpId(0),
+                catalog_id: CatalogId::default(),
+                name: name.to_owned(),
+                schema: None,
+                owner: None,
+                acl: Acl::default(),
+                wanted: Components::empty(),
+                available: Components::empty(),
+                dependencies: Vec::new(),
+                extension_member: false,
+                depends_on_extensions: Vec::new(),
+                kind,
+            });
+        }
+    }
+}
+
+/// Makes the error for catalogs that contradict themselves.
+pub(crate) fn inconsistent(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Server, format!("inconsistent catalogs: {}", message.into()))
+}

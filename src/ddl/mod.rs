@@ -1,3 +1,167 @@
 //! The model as SQL text: one file per kind of object, pure.
+//!
+//! [`entries`] walks the objects in dump order and lets every kind push its [`TocEntry`] values: the
+//! definition, then comments, security labels, privileges and what else hangs on it (`dumpDumpableObject`
+//! in `pg_dump.c`). The text of the entries is that of PostgreSQL 18's pg_dump, byte for byte.
 
 pub mod acl;
+mod extension;
+mod schema;
+mod writer;
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::model::{Database, DumpId, Kind, Section, TocEntry};
+use crate::sql::{Quoting, quote_literal};
+
+pub(crate) use writer::{AclTarget, Target, Writer};
+
+/// What the text of a dump depends on besides the database.
+#[derive(Debug, Clone)]
+pub struct DdlOptions {
+    /// When identifiers are quoted.
+    pub quoting: Quoting,
+    /// Definitions are written.
+    pub schema: bool,
+    /// Rows are written.
+    pub data: bool,
+    /// Sequence values are written.
+    pub sequence_values: bool,
+    /// Comments are written.
+    pub comments: bool,
+    /// Security labels are written.
+    pub security_labels: bool,
+    /// Privileges are written.
+    pub privileges: bool,
+    /// Policies and row security flags are written.
+    pub policies: bool,
+    /// Column compression methods are written.
+    pub toast_compression: bool,
+    /// Tablespaces are written into `CREATE DATABASE`.
+    pub tablespaces: bool,
+    /// Function bodies are quoted with dollars.
+    pub dollar_quoting: bool,
+}
+
+impl Default for DdlOptions {
+    fn default() -> Self {
+        DdlOptions {
+            quoting: Quoting::WhenNeeded,
+            schema: true,
+            data: true,
+            sequence_values: true,
+            comments: true,
+            security_labels: true,
+            privileges: true,
+            policies: true,
+            toast_compression: true,
+            tablespaces: true,
+            dollar_quoting: true,
+        }
+    }
+}
+
+/// Returns the entries of an archive, in order and with their dependencies.
+///
+/// `order` is the sorted list of objects that [`crate::order::sort`] returns.
+pub fn entries(
+    database: &Database,
+    order: &[DumpId],
+    options: &DdlOptions,
+) -> Result<Vec<TocEntry>> {
+    let mut writer = Writer::new(database, options);
+    preamble(&mut writer);
+    // database::create_database(&mut writer)?;
+    for &id in order {
+        let object = database.object(id);
+        if object.emitted().is_empty() {
+            continue;
+        }
+        match &object.kind {
+            Kind::Schema(schema) => schema::create_schema(&mut writer, object, schema)?,
+            Kind::Extension(extension) => extension::create_extension(&mut writer, object, extension),
+            Kind::Type(_) | Kind::ShellType { .. } => {}
+            Kind::Function(_) => {}
+            Kind::Aggregate(_) => {}
+            Kind::Table(_) => {}
+            Kind::TableAttach(_) => {}
+            Kind::ColumnDefault(_) => {}
+            Kind::Index(_) => {}
+            Kind::IndexAttach(_) => {}
+            Kind::Statistics(_) => {}
+            Kind::Rule(_) => {}
+            Kind::Trigger(_) => {}
+            Kind::Constraint(_) => {}
+            Kind::ForeignKey(_) => {}
+            Kind::TableData { .. } => {}
+            Kind::SequenceSet { .. } => {}
+            Kind::Policy(_) => {}
+            Kind::DefaultAcl(_) => {}
+            Kind::MatviewRefresh { .. } => {}
+            Kind::DummyType | Kind::PreDataBoundary | Kind::PostDataBoundary => {}
+        }
+    }
+    let mut entries = writer.finish();
+    resolve_dependencies(database, &mut entries);
+    Ok(entries)
+}
+
+/// The three entries that every archive begins with; a reader takes its session settings from them.
+fn preamble(writer: &mut Writer<'_>) {
+    let facts = &writer.database.facts;
+    let encoding = quote_literal(&facts.encoding, true);
+    let strings = if facts.standard_conforming_strings { "on" } else { "off" };
+    let texts = [
+        ("ENCODING", format!("SET client_encoding = {encoding};\n")),
+        ("STDSTRINGS", format!("SET standard_conforming_strings = '{strings}';\n")),
+        ("SEARCHPATH", "SELECT pg_catalog.set_config('search_path', '', false);\n".to_owned()),
+    ];
+    for (desc, definition) in texts {
+        let mut entry = TocEntry::new(writer.next_id(), desc, desc);
+        entry.section = Section::PreData;
+        entry.definition = definition;
+        writer.push(entry);
+    }
+}
+
+/// Gives every entry without stored dependencies those of its object, as far as they are in the archive.
+///
+/// A dependency that has no entry is replaced by its own dependencies; the section boundaries are not
+/// looked through. Neither order nor duplicates are touched, because pg_dump keeps both
+/// (`findDumpableDependencies`).
+fn resolve_dependencies(database: &Database, entries: &mut [TocEntry]) {
+    let present: HashMap<DumpId, ()> = entries.iter().map(|entry| (entry.dump_id, ())).collect();
+    let objects = database.objects().len() as i32;
+    for entry in entries.iter_mut() {
+        if entry.dump_id.0 > objects || !entry.dependencies.is_empty() {
+            continue;
+        }
+        let mut found = Vec::new();
+        let mut visited = vec![];
+        collect_present(database, entry.dump_id, &present, &mut visited, &mut found);
+        entry.dependencies = found;
+    }
+}
+
+fn collect_present(
+    database: &Database,
+    id: DumpId,
+    present: &HashMap<DumpId, ()>,
+    path: &mut Vec<DumpId>,
+    found: &mut Vec<DumpId>,
+) {
+    let object = database.object(id);
+    if matches!(object.kind, Kind::PreDataBoundary | Kind::PostDataBoundary) || path.contains(&id) {
+        return;
+    }
+    path.push(id);
+    for &dependency in &object.dependencies {
+        if present.contains_key(&dependency) {
+            found.push(dependency);
+        } else {
+            collect_present(database, dependency, present, path, found);
+        }
+    }
+    path.pop();
+}

@@ -71,8 +71,6 @@ pub struct Database {
     pub security_labels: HashMap<CatalogId, Vec<(i32, String, String)>>,
     /// Role names by oid.
     pub roles: HashMap<Oid, String>,
-    /// How many ids were handed out; entries that are not objects take ids above the objects'.
-    last_id: i32,
 }
 
 impl Database {
@@ -86,22 +84,12 @@ impl Database {
             comments: HashMap::new(),
             security_labels: HashMap::new(),
             roles: HashMap::new(),
-            last_id: 0,
         }
     }
 
     /// Adds an object, gives it the next id and returns that id.
-    ///
-    /// # Panics
-    ///
-    /// When an id was already taken by [`Database::next_id`]: all objects come before all other entries.
     pub fn add(&mut self, mut object: Object) -> DumpId {
-        assert_eq!(
-            self.last_id as usize,
-            self.objects.len(),
-            "objects are added before other ids are taken"
-        );
-        let id = self.next_id();
+        let id = DumpId(self.last_id() + 1);
         object.id = id;
         if !object.catalog_id.oid.is_zero() && !object.catalog_id.class.is_zero() {
             self.by_catalog_id.insert(object.catalog_id, id);
@@ -110,10 +98,9 @@ impl Database {
         id
     }
 
-    /// Returns a fresh id for an entry that is not an object, such as a comment.
-    pub fn next_id(&mut self) -> DumpId {
-        self.last_id += 1;
-        DumpId(self.last_id)
+    /// Returns the highest id of an object; entries that are not objects take ids above it.
+    pub fn last_id(&self) -> i32 {
+        self.objects.len() as i32
     }
 
     /// Returns every object in the order of discovery.

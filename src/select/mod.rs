@@ -1,1 +1,12 @@
 //! Which objects are wanted: patterns, filters, sections.
+//!
+//! [`SelectionRequest`] is what the user wrote, [`Selection`] the same with every pattern resolved to
+//! oids by a server. The decisions are those of `selectDumpable*` in `pg_dump.c`.
+
+mod pattern;
+mod request;
+mod selection;
+
+pub use pattern::{Pattern, PatternError, PatternShape};
+pub use request::{SelectionRequest, TablePattern};
+pub use selection::{SchemaDecision, Selection};

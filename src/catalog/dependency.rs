@@ -1,0 +1,54 @@
+//! The edges between objects that the server knows, from `pg_depend` (`getDependencies` in `pg_dump.c`).
+
+use super::Reader;
+use crate::error::Result;
+use crate::model::{CatalogId, Kind};
+
+/// Every edge apart from pins and extension membership; what belongs to a member of an operator family
+/// is charged to the family. Ordered so that the edges of one object come together.
+const QUERY: &str = "select classid, objid, refclassid, refobjid, deptype
+    from pg_catalog.pg_depend
+    where deptype <> 'p' and deptype <> 'e'
+    union all
+    select 'pg_catalog.pg_opfamily'::pg_catalog.regclass, o.amopfamily, d.refclassid, d.refobjid, d.deptype
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_amop o on d.objid = o.oid
+    where d.deptype not in ('p', 'e', 'i')
+      and d.classid = 'pg_catalog.pg_amop'::pg_catalog.regclass
+      and not (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass and o.amopfamily = d.refobjid)
+    union all
+    select 'pg_catalog.pg_opfamily'::pg_catalog.regclass, p.amprocfamily, d.refclassid, d.refobjid, d.deptype
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_amproc p on d.objid = p.oid
+    where d.deptype not in ('p', 'e', 'i')
+      and d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass
+      and not (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass and p.amprocfamily = d.refobjid)
+    order by 1, 2";
+
+pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
+    let rows = reader.session.query("read dependencies", QUERY).await?;
+    for row in rows.iter() {
+        let from = CatalogId { class: row.oid("classid")?, oid: row.oid("objid")? };
+        let Some(from) = reader.database.find(from) else { continue };
+        let to = CatalogId { class: row.oid("refclassid")?, oid: row.oid("refobjid")? };
+        let Some(to) = reader.database.find(to) else { continue };
+        let kind = row.character("deptype")?;
+        if kind == 'x'
+            && let Kind::Extension(_) = reader.database.object(to).kind
+        {
+            let extension = reader.database.object(to).name.clone();
+            reader.database.object_mut(from).depends_on_extensions.push(extension);
+        }
+        // A relation depends internally on its composite type; a dump needs it the other way round, so
+        // that what the columns need comes before the type.
+        let reversed = kind == 'i'
+            && matches!(reader.database.object(from).kind, Kind::Table(_))
+            && matches!(reader.database.object(to).kind, Kind::Type(_));
+        if reversed {
+            reader.database.depend(to, from);
+        } else {
+            reader.database.depend(from, to);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! Patterns resolved to oids by the server (`expand_*_name_patterns` in `pg_dump.c`).
+
+use std::collections::HashSet;
+
+use crate::connect::Session;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::model::Oid;
+use crate::select::{Pattern, PatternError, PatternShape, Selection, SelectionRequest, TablePattern};
+use crate::sql::quote_literal_for_server;
+
+/// Asks the server which objects the patterns of a request match.
+///
+/// Must run with the session's own `search_path`, because a pattern without a schema matches what is
+/// visible there; it is set empty only afterwards.
+///
+/// # Errors
+///
+/// [`ErrorKind::Usage`] for a pattern that is not one, [`ErrorKind::NotFound`] when include patterns
+/// match nothing: all of one kind together, or with `strict_names` each.
+pub async fn resolve_selection(
+    session: &Session,
+    database: &str,
+    request: &SelectionRequest,
+) -> Result<Selection> {
+    let resolver = Resolver { session, database, strict: request.strict_names };
+    let schemas = resolver.schemas(&request.schemas, Missing::Fails).await?;
+    let tables = resolver.tables(&request.tables, Missing::Fails).await?;
+    let extensions = resolver.extensions(&request.extensions, Missing::Fails).await?;
+    let some = |patterns: bool, oids| if patterns { None } else { Some(oids) };
+    Ok(Selection {
+        schemas: some(request.schemas.is_empty(), schemas),
+        excluded_schemas: resolver.schemas(&request.exclude_schemas, Missing::IsFine).await?,
+        tables: some(request.tables.is_empty(), tables),
+        excluded_tables: resolver.tables(&request.exclude_tables, Missing::IsFine).await?,
+        excluded_table_data: resolver.tables(&request.exclude_table_data, Missing::IsFine).await?,
+        extensions: some(request.extensions.is_empty(), extensions),
+        excluded_extensions: resolver.extensions(&request.exclude_extensions, Missing::IsFine).await?,
+        everything: request.is_everything(),
+    })
+}
+
+/// Whether patterns that match nothing are an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Fails,
+    IsFine,
+}
+
+struct Resolver<'a> {
+    session: &'a Session,
+    database: &'a str,
+    strict: bool,
+}
+
+impl Resolver<'_> {
+    async fn schemas(&self, patterns: &[String], missing: Missing) -> Result<HashSet<Oid>> {
+        let mut queries = Vec::new();
+        for text in patterns {
+            let pattern = self.parse(text, PatternShape::Schema)?;
+            queries.push((
+                text.as_str(),
+                format!(
+                    "select oid from pg_catalog.pg_namespace where {}",
+                    matches("nspname", &pattern.name)
+                ),
+            ));
+        }
+        self.collect("schemas", queries, missing).await
+    }
+
+    async fn extensions(&self, patterns: &[String], missing: Missing) -> Result<HashSet<Oid>> {
+        let mut queries = Vec::new();
+        for text in patterns {
+            let pattern = self.parse(text, PatternShape::Name)?;
+            queries.push((
+                text.as_str(),
+                format!(
+                    "select oid from pg_catalog.pg_extension where {}",
+                    matches("extname", &pattern.name)
+                ),
+            ));
+        }
+        self.collect("extensions", queries, missing).await
+    }
+
+    async fn tables(&self, patterns: &[TablePattern], missing: Missing) -> Result<HashSet<Oid>> {
+        let mut queries = Vec::new();
+        for table in patterns {
+            let pattern = self.parse(&table.text, PatternShape::Relation)?;
+            let schema = match &pattern.schema {
+                Some(schema) => matches("n.nspname", schema),
+                None => "pg_catalog.pg_table_is_visible(c.oid)".to_owned(),
+            };
+            let found = format!(
+                "select c.oid from pg_catalog.pg_class c
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                 where c.relkind in ('r', 'S', 'v', 'm', 'f', 'p') and {} and {schema}",
+                matches("c.relname", &pattern.name)
+            );
+            let query = if table.with_children {
+                format!(
+                    "with recursive family as ({found}
+                     union select i.inhrelid from pg_catalog.pg_inherits i join family f on i.inhparent = f.oid)
+                     select oid from family"
+                )
+            } else {
+                found
+            };
+            queries.push((table.text.as_str(), query));
+        }
+        self.collect("tables", queries, missing).await
+    }
+
+    fn parse(&self, text: &str, shape: PatternShape) -> Result<Pattern> {
+        let pattern = Pattern::parse(text, shape).and_then(|pattern| match &pattern.database {
+            Some(database) if database != self.database => {
+                Err(PatternError::CrossDatabase(text.to_owned()))
+            }
+            _ => Ok(pattern),
+        });
+        pattern.context(ErrorKind::Usage, || "could not understand a name pattern".to_owned())
+    }
+
+    async fn collect(
+        &self,
+        what: &str,
+        queries: Vec<(&str, String)>,
+        missing: Missing,
+    ) -> Result<HashSet<Oid>> {
+        let mut oids = HashSet::new();
+        let asked = !queries.is_empty();
+        for (text, query) in queries {
+            let rows = self.session.query(&format!("look for {what} matching {text}"), &query).await?;
+            let mut found = 0;
+            for row in rows.iter() {
+                oids.insert(row.oid("oid")?);
+                found += 1;
+            }
+            if found == 0 && missing == Missing::Fails && self.strict {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("no matching {what} were found for pattern \"{text}\""),
+                ));
+            }
+        }
+        if asked && oids.is_empty() && missing == Missing::Fails {
+            return Err(Error::new(ErrorKind::NotFound, format!("no matching {what} were found")));
+        }
+        Ok(oids)
+    }
+}
+
+/// Returns the condition that a name column matches an anchored regular expression.
+///
+/// The collation is named because `name` columns compare by bytes and the pattern language promises
+/// the database's own character classes.
+fn matches(column: &str, regex: &str) -> String {
+    format!(
+        "{column} operator(pg_catalog.~) {} collate pg_catalog.default",
+        quote_literal_for_server(regex)
+    )
+}
