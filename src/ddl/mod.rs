@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::model::{Database, DumpId, Kind, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
-pub(crate) use writer::{AclTarget, Target, Writer};
+pub(crate) use writer::Writer;
 
 /// What the text of a dump depends on besides the database.
 #[derive(Debug, Clone)]
@@ -80,7 +80,9 @@ pub fn entries(
         }
         match &object.kind {
             Kind::Schema(schema) => schema::create_schema(&mut writer, object, schema)?,
-            Kind::Extension(extension) => extension::create_extension(&mut writer, object, extension),
+            Kind::Extension(extension) => {
+                extension::create_extension(&mut writer, object, extension)
+            }
             Kind::Type(_) | Kind::ShellType { .. } => {}
             Kind::Function(_) => {}
             Kind::Aggregate(_) => {}

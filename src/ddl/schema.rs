@@ -5,7 +5,11 @@ use crate::error::Result;
 use crate::model::schema::{Schema, SchemaCreation};
 use crate::model::{Components, Object, Section};
 
-pub(super) fn create_schema(writer: &mut Writer<'_>, object: &Object, schema: &Schema) -> Result<()> {
+pub(super) fn create_schema(
+    writer: &mut Writer<'_>,
+    object: &Object,
+    schema: &Schema,
+) -> Result<()> {
     if !writer.options.schema {
         return Ok(());
     }

@@ -96,7 +96,13 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes the entry of an object with what all kinds share: id, place in the catalogs, schema, owner.
-    pub(crate) fn entry(&self, object: &Object, desc: &str, tag: &str, section: Section) -> TocEntry {
+    pub(crate) fn entry(
+        &self,
+        object: &Object,
+        desc: &str,
+        tag: &str,
+        section: Section,
+    ) -> TocEntry {
         let mut entry = TocEntry::new(object.id, desc, tag);
         entry.catalog_id = object.catalog_id;
         entry.namespace = object.schema.clone();
@@ -139,11 +145,8 @@ impl<'a> Writer<'a> {
         if !self.options.comments || !self.options.schema {
             return;
         }
-        let mut entry = TocEntry::new(
-            self.next_id(),
-            "COMMENT",
-            format!("{} {}", target.word, target.tag),
-        );
+        let mut entry =
+            TocEntry::new(self.next_id(), "COMMENT", format!("{} {}", target.word, target.tag));
         entry.definition =
             format!("COMMENT ON {} {} IS {};\n", target.word, target.name, self.literal(text));
         self.push_dependent(entry, target);
@@ -161,13 +164,21 @@ impl<'a> Writer<'a> {
         let definition: String = labels
             .iter()
             .filter(|(part, _, _)| *part == 0)
-            .map(|(_, provider, label)| self.security_label(provider, &target.word, &target.name, label))
+            .map(|(_, provider, label)| {
+                self.security_label(provider, &target.word, &target.name, label)
+            })
             .collect();
         self.push_security_labels(definition, target);
     }
 
     /// Returns one SECURITY LABEL statement.
-    pub(crate) fn security_label(&self, provider: &str, word: &str, name: &str, label: &str) -> String {
+    pub(crate) fn security_label(
+        &self,
+        provider: &str,
+        word: &str,
+        name: &str,
+        label: &str,
+    ) -> String {
         let provider = self.identifier(provider);
         format!("SECURITY LABEL FOR {provider} ON {word} {name} IS {};\n", self.literal(label))
     }
@@ -224,7 +235,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes privileges, unless the statements for them are none.
-    pub(crate) fn acl_entry(&mut self, target: &AclTarget<'_>, acl: &Acl) -> Result<Option<DumpId>> {
+    pub(crate) fn acl_entry(
+        &mut self,
+        target: &AclTarget<'_>,
+        acl: &Acl,
+    ) -> Result<Option<DumpId>> {
         if !self.options.privileges || !self.options.schema {
             return Ok(None);
         }

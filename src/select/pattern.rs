@@ -160,9 +160,17 @@ mod tests {
         assert_eq!(pattern.database.as_deref(), Some("db"));
         assert_eq!(pattern.schema.as_deref(), Some("^(s.*)$"));
         for (text, shape, message) in [
-            ("a.b.c.d", PatternShape::Relation, "improper relation name (too many dotted names): a.b.c.d"),
+            (
+                "a.b.c.d",
+                PatternShape::Relation,
+                "improper relation name (too many dotted names): a.b.c.d",
+            ),
             ("a.b", PatternShape::Schema, "cross-database references are not implemented: a.b"),
-            ("a.b.c", PatternShape::Schema, "improper qualified name (too many dotted names): a.b.c"),
+            (
+                "a.b.c",
+                PatternShape::Schema,
+                "improper qualified name (too many dotted names): a.b.c",
+            ),
             ("a.b", PatternShape::Name, "improper qualified name (too many dotted names): a.b"),
         ] {
             assert_eq!(Pattern::parse(text, shape).expect_err("refused").to_string(), message);

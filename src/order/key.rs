@@ -1,0 +1,120 @@
+//! The sort by kind and name (`DOTypeNameCompare`).
+
+use crate::model::constraint::ConstraintOwner;
+use crate::model::{Database, DumpId, Kind, Object};
+
+/// The place of a kind in a dump (`enum dbObjectTypePriorities`).
+///
+/// The kinds that are not read yet have their numbers reserved by the gaps.
+fn priority(kind: &Kind) -> u8 {
+    match kind {
+        Kind::Schema(_) => 1,
+        // 2 language, 3 collation, 4 transform
+        Kind::Extension(_) => 5,
+        Kind::Type(_) | Kind::ShellType { .. } => 6,
+        // 7 cast
+        Kind::Function(_) => 8,
+        Kind::Aggregate(_) => 9,
+        // 10 access method, 11 operator, 12 operator class and family, 13 conversion,
+        // 14 to 17 text search parser, template, dictionary, configuration,
+        // 18 foreign data wrapper, 19 server
+        Kind::Table(_) => 20,
+        Kind::TableAttach(_) => 21,
+        Kind::DummyType => 22,
+        Kind::ColumnDefault(_) => 23,
+        Kind::PreDataBoundary => 24,
+        Kind::TableData { .. } => 25,
+        Kind::SequenceSet { .. } => 26,
+        // 27 large object, 28 its data, 29 relation statistics
+        Kind::PostDataBoundary => 30,
+        Kind::Constraint(_) => 31,
+        Kind::Index(_) => 32,
+        Kind::IndexAttach(_) => 33,
+        Kind::Statistics(_) => 34,
+        Kind::Rule(_) => 35,
+        Kind::Trigger(_) => 36,
+        Kind::ForeignKey(_) => 37,
+        Kind::Policy(_) => 38,
+        // 39 to 41 publication, its tables and schemas, 42 and 43 subscription and its tables
+        Kind::DefaultAcl(_) => 44,
+        // 45 event trigger
+        Kind::MatviewRefresh { .. } => 46,
+    }
+}
+
+/// The rank of a kind between objects of one priority, schema and name (`enum DumpableObjectType`).
+fn rank(kind: &Kind) -> u8 {
+    match kind {
+        Kind::Type(_) => 0,
+        Kind::ShellType { .. } => 1,
+        _ => 2,
+    }
+}
+
+/// Everything that decides between two objects, in the order in which it decides.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'a> {
+    priority: u8,
+    /// Objects without a schema come after those with one.
+    schema: (bool, &'a [u8]),
+    name: &'a [u8],
+    rank: u8,
+    detail: Detail<'a>,
+    oid: u32,
+}
+
+/// What decides inside one kind.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Detail<'a> {
+    None,
+    Arguments(usize, &'a [(String, String)]),
+    Number(i32),
+    Table(&'a [u8]),
+    Constraint(bool, &'a [u8]),
+    Role(&'a [u8]),
+}
+
+/// Returns the ids of all objects, sorted by kind and name.
+pub(super) fn presort(database: &Database) -> Vec<DumpId> {
+    let mut keys: Vec<(Key<'_>, DumpId)> =
+        database.objects().iter().map(|object| (key(database, object), object.id)).collect();
+    keys.sort();
+    keys.into_iter().map(|(_, id)| id).collect()
+}
+
+fn key<'a>(database: &'a Database, object: &'a Object) -> Key<'a> {
+    Key {
+        priority: priority(&object.kind),
+        schema: match &object.schema {
+            Some(schema) => (false, schema.as_bytes()),
+            None => (true, b""),
+        },
+        name: object.name.as_bytes(),
+        rank: rank(&object.kind),
+        detail: detail(database, object),
+        oid: object.catalog_id.oid.0,
+    }
+}
+
+fn detail<'a>(database: &'a Database, object: &'a Object) -> Detail<'a> {
+    let name = |id: DumpId| database.object(id).name.as_bytes();
+    match &object.kind {
+        Kind::Function(function) => {
+            Detail::Arguments(function.argument_sort_keys.len(), &function.argument_sort_keys)
+        }
+        Kind::Aggregate(aggregate) => {
+            Detail::Arguments(aggregate.argument_sort_keys.len(), &aggregate.argument_sort_keys)
+        }
+        Kind::ColumnDefault(default) => Detail::Number(default.column),
+        Kind::Policy(policy) => Detail::Table(name(policy.table)),
+        Kind::Rule(rule) => Detail::Table(name(rule.table)),
+        Kind::Trigger(trigger) => Detail::Table(name(trigger.table)),
+        Kind::ForeignKey(key) => Detail::Constraint(true, name(key.table)),
+        Kind::Constraint(constraint) => match constraint.owner {
+            ConstraintOwner::Domain(domain) => Detail::Constraint(false, name(domain)),
+            ConstraintOwner::Table(table) => Detail::Constraint(true, name(table)),
+        },
+        Kind::DefaultAcl(_) => Detail::Role(object.owner.as_deref().unwrap_or("").as_bytes()),
+        _ => Detail::None,
+    }
+}
