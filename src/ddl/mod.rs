@@ -9,7 +9,7 @@ mod extension;
 mod schema;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::error::Result;
 use crate::model::{Database, DumpId, Kind, Section, TocEntry};
@@ -133,37 +133,35 @@ fn preamble(writer: &mut Writer<'_>) {
 /// looked through. Neither order nor duplicates are touched, because pg_dump keeps both
 /// (`findDumpableDependencies`).
 fn resolve_dependencies(database: &Database, entries: &mut [TocEntry]) {
-    let present: HashMap<DumpId, ()> = entries.iter().map(|entry| (entry.dump_id, ())).collect();
-    let objects = database.objects().len() as i32;
+    let present: HashSet<DumpId> = entries.iter().map(|entry| entry.dump_id).collect();
     for entry in entries.iter_mut() {
-        if entry.dump_id.0 > objects || !entry.dependencies.is_empty() {
-            continue;
+        if entry.dump_id.0 <= database.last_id() && entry.dependencies.is_empty() {
+            entry.dependencies = present_dependencies(database, entry.dump_id, &present);
         }
-        let mut found = Vec::new();
-        let mut visited = vec![];
-        collect_present(database, entry.dump_id, &present, &mut visited, &mut found);
-        entry.dependencies = found;
     }
 }
 
-fn collect_present(
-    database: &Database,
-    id: DumpId,
-    present: &HashMap<DumpId, ()>,
-    path: &mut Vec<DumpId>,
-    found: &mut Vec<DumpId>,
-) {
-    let object = database.object(id);
-    if matches!(object.kind, Kind::PreDataBoundary | Kind::PostDataBoundary) || path.contains(&id) {
-        return;
-    }
-    path.push(id);
-    for &dependency in &object.dependencies {
-        if present.contains_key(&dependency) {
+/// Returns what an object depends on in the archive, looking through objects that are not in it.
+///
+/// The walk keeps its own stack, because chains of objects may be as long as the database.
+fn present_dependencies(database: &Database, id: DumpId, present: &HashSet<DumpId>) -> Vec<DumpId> {
+    let mut found = Vec::new();
+    let mut path = vec![(id, 0)];
+    while let Some((id, next)) = path.last_mut() {
+        let Some(&dependency) = database.object(*id).dependencies.get(*next) else {
+            path.pop();
+            continue;
+        };
+        *next += 1;
+        let is_boundary = matches!(
+            database.object(dependency).kind,
+            Kind::PreDataBoundary | Kind::PostDataBoundary
+        );
+        if present.contains(&dependency) {
             found.push(dependency);
-        } else {
-            collect_present(database, dependency, present, path, found);
+        } else if !is_boundary && path.iter().all(|&(ancestor, _)| ancestor != dependency) {
+            path.push((dependency, 0));
         }
     }
-    path.pop();
+    found
 }

@@ -26,3 +26,6 @@ pub fn sort(database: &mut Database, warn: &mut dyn FnMut(String)) -> Vec<DumpId
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
