@@ -1,1 +1,18 @@
-//! Bytes to bytes: compression, checksums, fingerprints.
+//! Bytes to bytes: compression in independent blocks, strict decompression, checksums, fingerprints.
+//!
+//! Nothing here knows what the bytes mean or where they live. The codecs are those of PostgreSQL's
+//! `src/fe_utils/astreamer_*` and `src/bin/pg_dump/compress_*.c`; what is written here is read by stock
+//! `pg_restore`, and what pg_dump writes is read here, with the difference that damage is an error.
+
+mod compression;
+mod decode;
+mod encode;
+mod fingerprint;
+mod lz4_frame;
+mod sha256;
+
+pub use compression::{Algorithm, Compression};
+pub use decode::decoder;
+pub use encode::{BlockEncoder, encode_block};
+pub use fingerprint::{Fingerprint, RowHasher};
+pub use sha256::{HashingReader, HashingWriter, Sha256Digest, sha256};

@@ -1,0 +1,167 @@
+//! Compression of table data in blocks that stand on their own.
+//!
+//! Every block becomes one gzip member, LZ4 frame or zstd frame, so blocks can be compressed out of
+//! order on many threads and joined in order: stock `pg_restore` reads concatenated members and frames
+//! in a directory archive. Zstd and LZ4 frames carry a content checksum, which pg_dump's do not, so that
+//! every reader notices damage and not only one with a manifest.
+
+use std::cell::RefCell;
+use std::io::Write;
+
+use flate2::{Compress, FlushCompress, Status};
+use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+use zstd::zstd_safe::{CParameter, compress_bound};
+
+use super::{Algorithm, Compression};
+use crate::error::{Context, Error, ErrorKind, Result};
+
+/// A gzip member's header: deflate, no name, no time, written on Unix.
+const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+
+/// Compresses blocks, keeping the algorithm's working memory between them.
+pub struct BlockEncoder {
+    compression: Compression,
+    state: State,
+}
+
+enum State {
+    None,
+    Gzip(Compress),
+    Lz4,
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl BlockEncoder {
+    /// Makes an encoder.
+    ///
+    /// # Errors
+    ///
+    /// When zstd refuses its settings, which a [`Compression`] read from text never causes.
+    pub fn new(compression: &Compression) -> Result<Self> {
+        let level = compression.effective_level();
+        let state = match compression.algorithm {
+            Algorithm::None => State::None,
+            Algorithm::Gzip => State::Gzip(Compress::new(
+                flate2::Compression::new(level.clamp(1, 9) as u32),
+                false,
+            )),
+            Algorithm::Lz4 => State::Lz4,
+            Algorithm::Zstd => State::Zstd(
+                zstd_compressor(level, compression.long).context(ErrorKind::Internal, || {
+                    format!("could not set up compression with {compression}")
+                })?,
+            ),
+        };
+        Ok(BlockEncoder { compression: *compression, state })
+    }
+
+    /// Compresses `raw` and appends one member or frame to `out`; uncompressed bytes are just appended.
+    ///
+    /// # Errors
+    ///
+    /// When the compression library fails, for want of memory for example.
+    pub fn encode(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        let done = match &mut self.state {
+            State::None => {
+                out.extend_from_slice(raw);
+                Ok(())
+            }
+            State::Gzip(deflate) => gzip_member(deflate, raw, out),
+            State::Lz4 => lz4_frame(raw, out),
+            State::Zstd(compressor) => zstd_frame(compressor, raw, out),
+        };
+        done.map_err(|source| {
+            out.truncate(start);
+            Error::new(ErrorKind::Internal, format!("could not compress with {}", self.compression))
+                .with_source(source)
+        })
+    }
+}
+
+fn zstd_compressor(level: i32, long: bool) -> std::io::Result<zstd::bulk::Compressor<'static>> {
+    let mut compressor = zstd::bulk::Compressor::new(level)?;
+    compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+    if long {
+        compressor.set_parameter(CParameter::EnableLongDistanceMatching(true))?;
+    }
+    Ok(compressor)
+}
+
+fn zstd_frame(
+    compressor: &mut zstd::bulk::Compressor<'static>,
+    raw: &[u8],
+    out: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    // The library writes from the beginning of a vector, so appending needs one of its own.
+    if out.is_empty() {
+        out.reserve(compress_bound(raw.len()));
+        compressor.compress_to_buffer(raw, out)?;
+    } else {
+        out.extend_from_slice(&compressor.compress(raw)?);
+    }
+    Ok(())
+}
+
+fn lz4_frame(raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    // 1 MiB is the size of our blocks; `Auto` would decide by the first write. Independent blocks,
+    // because a frame usually is one block.
+    let info = FrameInfo::new()
+        .block_size(BlockSize::Max1MB)
+        .block_mode(BlockMode::Independent)
+        .content_checksum(true);
+    let mut encoder = FrameEncoder::with_frame_info(info, out);
+    encoder.write_all(raw)?;
+    encoder.finish().map_err(std::io::Error::other)?;
+    Ok(())
+}
+
+fn gzip_member(deflate: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    deflate.reset();
+    out.extend_from_slice(&GZIP_HEADER);
+    // Deflate's worst case is five bytes for each stored block, so this nearly always fits at once.
+    out.reserve(raw.len() / 2 + 64);
+    let mut rest = raw;
+    loop {
+        let before = deflate.total_in();
+        let status = deflate.compress_vec(rest, out, FlushCompress::Finish)?;
+        rest = &rest[(deflate.total_in() - before) as usize..];
+        match status {
+            Status::StreamEnd => break,
+            Status::Ok | Status::BufError => out.reserve(rest.len() / 2 + 4096),
+        }
+    }
+    let mut crc = flate2::Crc::new();
+    crc.update(raw);
+    out.extend_from_slice(&crc.sum().to_le_bytes());
+    // The length field holds the size modulo 2^32.
+    out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+    Ok(())
+}
+
+thread_local! {
+    static ENCODER: RefCell<Option<BlockEncoder>> = const { RefCell::new(None) };
+}
+
+/// Compresses one block with this thread's own encoder, which is made on first use and kept.
+///
+/// To be called on a rayon pool.
+///
+/// # Errors
+///
+/// As [`BlockEncoder::encode`].
+pub fn encode_block(compression: &Compression, raw: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    ENCODER.with_borrow_mut(|slot| {
+        let encoder = match slot {
+            Some(encoder) if encoder.compression == *compression => encoder,
+            _ => slot.insert(BlockEncoder::new(compression)?),
+        };
+        encoder.encode(raw, &mut out)
+    })?;
+    // The bound that was reserved is far above the result, and blocks wait in queues.
+    if out.capacity() > out.len() * 2 {
+        out.shrink_to_fit();
+    }
+    Ok(out)
+}
