@@ -1,1 +1,29 @@
 //! One conversation with a server: parameters, TLS, login, queries, COPY, cancel.
+//!
+//! [`ConnectParams::resolve`] does what libpq does with options, connection strings, files and
+//! environment; [`Session::connect`] logs in; a [`Session`] asks. Rows and COPY data are text as the
+//! server prints it; nothing here knows what the statements mean.
+
+mod cancel;
+mod conninfo;
+mod copy;
+mod driver;
+mod environment;
+mod keyword;
+mod login;
+mod params;
+mod rows;
+mod secret;
+mod server_error;
+mod session;
+mod wire;
+
+pub use cancel::Canceller;
+pub use conninfo::is_connection_string;
+pub use copy::{CopyIn, CopyOut};
+pub use environment::Environment;
+pub use params::{ConnectParams, ConnectRequest};
+pub use rows::{Row, Rows, RowsIter};
+pub use secret::Secret;
+pub use server_error::{ServerError, is_connection_lost, server_error, sqlstate};
+pub use session::{Session, TransactionStatus};
