@@ -50,7 +50,10 @@ impl Canceller {
     }
 
     fn error(&self) -> Error {
-        Error::new(ErrorKind::Connection, format!("could not send a cancel request to {}", self.endpoint))
+        Error::new(
+            ErrorKind::Connection,
+            format!("could not send a cancel request to {}", self.endpoint),
+        )
     }
 }
 

@@ -39,14 +39,15 @@ fn parse_words(text: &str, settings: &mut Settings) -> Result<()> {
     let mut rest = text.trim_start_matches(is_space);
     while !rest.is_empty() {
         let position = text.len() - rest.len() + 1;
-        let end = rest.find(|character| character == '=' || is_space(character)).unwrap_or(rest.len());
+        let end =
+            rest.find(|character| character == '=' || is_space(character)).unwrap_or(rest.len());
         let (name, after) = rest.split_at(end);
-        let after = after
-            .trim_start_matches(is_space)
-            .strip_prefix('=')
-            .ok_or_else(|| broken(format!("the word at byte {position} is not followed by \"=\"")))?;
-        let (value, after) = word_value(after.trim_start_matches(is_space))
-            .ok_or_else(|| broken(format!("the quote in the value of the word at byte {position} is not closed")))?;
+        let after = after.trim_start_matches(is_space).strip_prefix('=').ok_or_else(|| {
+            broken(format!("the word at byte {position} is not followed by \"=\""))
+        })?;
+        let (value, after) = word_value(after.trim_start_matches(is_space)).ok_or_else(|| {
+            broken(format!("the quote in the value of the word at byte {position} is not closed"))
+        })?;
         settings.set(name, value, Origin::ConnectionString)?;
         rest = after.trim_start_matches(is_space);
     }
@@ -63,7 +64,9 @@ fn word_value(text: &str) -> Option<(String, &str)> {
         match characters.next() {
             Some('\'') if quoted.is_some() => return Some((value, characters.as_str())),
             Some('\\') => value.extend(characters.next()),
-            Some(character) if quoted.is_none() && is_space(character) => return Some((value, rest)),
+            Some(character) if quoted.is_none() && is_space(character) => {
+                return Some((value, rest));
+            }
             Some(character) => value.push(character),
             None if quoted.is_some() => return None,
             None => return Some((value, "")),
@@ -87,7 +90,9 @@ fn parse_uri(text: &str, settings: &mut Settings) -> Result<()> {
     let (mut hosts, mut ports) = (String::new(), String::new());
     loop {
         if let Some(address) = rest.strip_prefix('[') {
-            let end = address.find(']').ok_or_else(|| broken("the \"]\" of an IPv6 address is missing"))?;
+            let end = address
+                .find(']')
+                .ok_or_else(|| broken("the \"]\" of an IPv6 address is missing"))?;
             if end == 0 {
                 return Err(broken("an IPv6 address between \"[\" and \"]\" is empty"));
             }
@@ -133,10 +138,13 @@ fn parse_uri_query(query: &str, settings: &mut Settings) -> Result<()> {
     // A trailing "&" is an empty parameter for libpq too: it ends the loop there.
     for (number, pair) in query.strip_suffix('&').unwrap_or(query).split('&').enumerate() {
         let number = number + 1;
-        let (name, value) =
-            pair.split_once('=').ok_or_else(|| broken(format!("query parameter {number} of the URI has no \"=\"")))?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| broken(format!("query parameter {number} of the URI has no \"=\"")))?;
         if value.contains('=') {
-            return Err(broken(format!("query parameter {number} of the URI has more than one \"=\"")));
+            return Err(broken(format!(
+                "query parameter {number} of the URI has more than one \"=\""
+            )));
         }
         let (name, value) = (decode(name)?, decode(value)?);
         // What JDBC writes.

@@ -29,7 +29,12 @@ pub struct CopyOut<'s> {
 }
 
 impl<'s> CopyOut<'s> {
-    pub(super) fn new(session: &'s Session, purpose: &str, chunks: mpsc::Receiver<Bytes>, outcome: oneshot::Receiver<Outcome<u64>>) -> Self {
+    pub(super) fn new(
+        session: &'s Session,
+        purpose: &str,
+        chunks: mpsc::Receiver<Bytes>,
+        outcome: oneshot::Receiver<Outcome<u64>>,
+    ) -> Self {
         CopyOut { session, purpose: purpose.to_owned(), chunks, outcome: Some(outcome), rows: None }
     }
 
@@ -67,7 +72,12 @@ pub struct CopyIn<'s> {
 }
 
 impl<'s> CopyIn<'s> {
-    pub(super) fn new(session: &'s Session, purpose: &str, data: mpsc::Sender<CopyItem>, outcome: oneshot::Receiver<Outcome<u64>>) -> Self {
+    pub(super) fn new(
+        session: &'s Session,
+        purpose: &str,
+        data: mpsc::Sender<CopyItem>,
+        outcome: oneshot::Receiver<Outcome<u64>>,
+    ) -> Self {
         CopyIn { session, purpose: purpose.to_owned(), data, outcome: Some(outcome) }
     }
 

@@ -87,9 +87,20 @@ struct Waiting {
 }
 
 enum Kind {
-    Query { rows: Option<Rows>, reply: oneshot::Sender<Outcome<Rows>> },
-    CopyOut { started: Option<oneshot::Sender<()>>, chunks: mpsc::Sender<Bytes>, chunk: BytesMut, done: oneshot::Sender<Outcome<u64>> },
-    CopyIn { started: Option<oneshot::Sender<()>>, done: oneshot::Sender<Outcome<u64>> },
+    Query {
+        rows: Option<Rows>,
+        reply: oneshot::Sender<Outcome<Rows>>,
+    },
+    CopyOut {
+        started: Option<oneshot::Sender<()>>,
+        chunks: mpsc::Sender<Bytes>,
+        chunk: BytesMut,
+        done: oneshot::Sender<Outcome<u64>>,
+    },
+    CopyIn {
+        started: Option<oneshot::Sender<()>>,
+        done: oneshot::Sender<Outcome<u64>>,
+    },
 }
 
 /// What stopped the reading of messages.
@@ -119,7 +130,12 @@ pub(super) struct Driver {
 
 impl Driver {
     /// `arrived` is what was read from the wire after the login's last message.
-    pub(super) fn new(wire: Wire, arrived: BytesMut, requests: mpsc::UnboundedReceiver<Request>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        wire: Wire,
+        arrived: BytesMut,
+        requests: mpsc::UnboundedReceiver<Request>,
+        shared: Arc<Shared>,
+    ) -> Self {
         Driver {
             wire,
             inbuf: arrived,
@@ -309,7 +325,9 @@ impl Driver {
                     return Ok(Pause::NeedBytes);
                 }
                 let count = self.copy_rest.min(self.inbuf.len());
-                if let Some(Waiting { kind: Kind::CopyOut { chunk, .. }, .. }) = self.waiting.front_mut() {
+                if let Some(Waiting { kind: Kind::CopyOut { chunk, .. }, .. }) =
+                    self.waiting.front_mut()
+                {
                     chunk.extend_from_slice(&self.inbuf[..count]);
                 }
                 self.inbuf.advance(count);
@@ -348,7 +366,9 @@ impl Driver {
 
     /// Hands out the COPY data gathered so far once there are `at_least` bytes of it.
     fn flush_chunk(&mut self, cx: &mut Context<'_>, at_least: usize) -> Result<Poll<()>, String> {
-        let Some(Waiting { kind: Kind::CopyOut { chunks, chunk, .. }, .. }) = self.waiting.front_mut() else {
+        let Some(Waiting { kind: Kind::CopyOut { chunks, chunk, .. }, .. }) =
+            self.waiting.front_mut()
+        else {
             return Ok(Poll::Ready(()));
         };
         if chunk.len() < at_least {
@@ -357,7 +377,8 @@ impl Driver {
         match chunks.poll_ready(cx) {
             Poll::Pending => return Ok(Poll::Pending),
             Poll::Ready(Ok(())) => {
-                let full = std::mem::replace(chunk, BytesMut::with_capacity(2 * COPY_READ_BYTES)).freeze();
+                let full =
+                    std::mem::replace(chunk, BytesMut::with_capacity(2 * COPY_READ_BYTES)).freeze();
                 if chunks.start_send(full).is_ok() {
                     return Ok(Poll::Ready(()));
                 }
@@ -374,7 +395,10 @@ impl Driver {
             b'S' => {
                 let mut fields = Reader(body);
                 if let (Some(name), Some(value)) = (fields.cstr(), fields.cstr()) {
-                    self.shared.set_parameter(&String::from_utf8_lossy(name), &String::from_utf8_lossy(value));
+                    self.shared.set_parameter(
+                        &String::from_utf8_lossy(name),
+                        &String::from_utf8_lossy(value),
+                    );
                 }
             }
             b'A' => {}
@@ -394,7 +418,10 @@ impl Driver {
             }
             b'Z' => {
                 self.shared.set_transaction_status(body.first().copied().unwrap_or(b'I'));
-                let waiting = self.waiting.pop_front().ok_or("the server answered a question that was not asked")?;
+                let waiting = self
+                    .waiting
+                    .pop_front()
+                    .ok_or("the server answered a question that was not asked")?;
                 if let Kind::CopyIn { .. } = waiting.kind {
                     self.copy_source = None;
                 }
@@ -421,9 +448,11 @@ impl Waiting {
     fn begin(request: Request) -> (Waiting, Bytes, Option<mpsc::Receiver<CopyItem>>) {
         let (kind, message, source) = match request {
             Request::Query { message, reply } => (Kind::Query { rows: None, reply }, message, None),
-            Request::CopyOut { message, started, chunks, done } => {
-                (Kind::CopyOut { started: Some(started), chunks, chunk: BytesMut::new(), done }, message, None)
-            }
+            Request::CopyOut { message, started, chunks, done } => (
+                Kind::CopyOut { started: Some(started), chunks, chunk: BytesMut::new(), done },
+                message,
+                None,
+            ),
             Request::CopyIn { message, started, data, done } => {
                 (Kind::CopyIn { started: Some(started), done }, message, Some(data))
             }
@@ -433,10 +462,15 @@ impl Waiting {
 
     /// Takes a message that belongs to the answer.
     fn answer(&mut self, tag: u8, body: &[u8]) -> Result<Reaction, String> {
-        let malformed = || format!("the server sent a malformed message of type {:?}", char::from(tag));
+        let malformed =
+            || format!("the server sent a malformed message of type {:?}", char::from(tag));
         match (tag, &mut self.kind) {
-            (b'T', Kind::Query { rows, .. }) => *rows = Some(Rows::begin(body).ok_or_else(malformed)?),
-            (b'D', Kind::Query { rows: Some(rows), .. }) => rows.push(body).ok_or_else(malformed)?,
+            (b'T', Kind::Query { rows, .. }) => {
+                *rows = Some(Rows::begin(body).ok_or_else(malformed)?)
+            }
+            (b'D', Kind::Query { rows: Some(rows), .. }) => {
+                rows.push(body).ok_or_else(malformed)?
+            }
             (b'C', _) => self.affected = affected(body),
             (b'H', Kind::CopyOut { started, .. }) | (b'G', Kind::CopyIn { started, .. }) => {
                 if let Some(started) = started.take() {
@@ -465,7 +499,9 @@ impl Waiting {
         );
         let outcome = match failure {
             Some(failure) => Err(failure),
-            None if !copied => Err(Failure::Unexpected("the statement is no COPY of the expected direction")),
+            None if !copied => {
+                Err(Failure::Unexpected("the statement is no COPY of the expected direction"))
+            }
             None => Ok(affected),
         };
         kind.finish(outcome);

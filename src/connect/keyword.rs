@@ -108,14 +108,24 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Sets a parameter, replacing what it had; an unknown name is refused.
-    pub(super) fn set(&mut self, name: &str, value: impl Into<String>, origin: Origin) -> Result<()> {
+    pub(super) fn set(
+        &mut self,
+        name: &str,
+        value: impl Into<String>,
+        origin: Origin,
+    ) -> Result<()> {
         let known = known(name).ok_or_else(|| unknown(name, &origin))?;
         self.values.insert(known, (value.into(), origin));
         Ok(())
     }
 
     /// Sets a parameter unless it has a value.
-    pub(super) fn set_default(&mut self, name: &str, value: impl Into<String>, origin: Origin) -> Result<()> {
+    pub(super) fn set_default(
+        &mut self,
+        name: &str,
+        value: impl Into<String>,
+        origin: Origin,
+    ) -> Result<()> {
         let known = known(name).ok_or_else(|| unknown(name, &origin))?;
         self.values.entry(known).or_insert_with(|| (value.into(), origin));
         Ok(())
@@ -127,7 +137,9 @@ impl Settings {
             if let Some(name) = parameter.variable
                 && let Some(value) = variable(name)
             {
-                self.values.entry(parameter.name).or_insert_with(|| (value.to_owned(), Origin::Variable(name)));
+                self.values
+                    .entry(parameter.name)
+                    .or_insert_with(|| (value.to_owned(), Origin::Variable(name)));
             }
         }
     }
@@ -154,7 +166,9 @@ fn known(name: &str) -> Option<&'static str> {
 
 fn unknown(name: &str, origin: &Origin) -> Error {
     // A piece of a badly quoted password must not get into the message.
-    let is_word = !name.is_empty() && name.len() < 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_word = !name.is_empty()
+        && name.len() < 40
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let name = if is_word { format!("\"{name}\"") } else { "a name that is not shown".to_owned() };
     Error::new(ErrorKind::Usage, format!("{origin} holds an unknown connection parameter: {name}"))
 }

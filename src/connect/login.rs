@@ -86,7 +86,10 @@ impl Endpoint {
         };
         match opened {
             Ok(wire) => Ok(Opened { wire, end_point: None }),
-            Err(error) => Err(Error::new(ErrorKind::Connection, format!("could not connect to {self}")).with_source(error)),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Connection, format!("could not connect to {self}"))
+                    .with_source(error))
+            }
         }
     }
 
@@ -129,19 +132,22 @@ pub(super) async fn login(params: &ConnectParams) -> Result<Login> {
 }
 
 async fn endpoints(params: &ConnectParams, host: &Host) -> Result<Vec<Endpoint>> {
-    let endpoint = |target| Endpoint { host: host.clone(), target, connect_timeout: params.connect_timeout };
+    let endpoint =
+        |target| Endpoint { host: host.clone(), target, connect_timeout: params.connect_timeout };
     if let Some(socket) = host.socket() {
         return Ok(vec![endpoint(Target::Unix(socket.into()))]);
     }
     let name = host.address.as_deref().unwrap_or(&host.name);
     let found = tokio::net::lookup_host((name, host.port)).await.map_err(|error| {
-        Error::new(ErrorKind::Connection, format!("could not find the address of host \"{name}\"")).with_source(error)
+        Error::new(ErrorKind::Connection, format!("could not find the address of host \"{name}\""))
+            .with_source(error)
     })?;
     Ok(found.map(|address| endpoint(Target::Tcp(address))).collect())
 }
 
 async fn attempt(params: &ConnectParams, endpoint: Arc<Endpoint>) -> Result<Login> {
-    let description = format!("{endpoint}, user \"{}\", database \"{}\"", params.user, params.database);
+    let description =
+        format!("{endpoint}, user \"{}\", database \"{}\"", params.user, params.database);
     let opened = endpoint.open().await?;
     let state = Arc::new(Mutex::new(Watched::new(opened.wire)));
     let mut config = Config::new();
@@ -170,7 +176,10 @@ async fn attempt(params: &ConnectParams, endpoint: Arc<Endpoint>) -> Result<Logi
     // The client and the connection of tokio-postgres have done their work and are dropped unused: they
     // hold an empty LoginWire from here on.
     let wire = watched.wire.take().ok_or_else(|| {
-        failed().with_source(ConnectionLost { reason: "the connection broke right after the login".into(), server: None })
+        failed().with_source(ConnectionLost {
+            reason: "the connection broke right after the login".into(),
+            server: None,
+        })
     })?;
     Ok(Login {
         wire,
@@ -213,7 +222,11 @@ impl Watched {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             if self.cleared > 0 {
                 let count = self.cleared.min(buffer.remaining());
@@ -227,9 +240,13 @@ impl Watched {
                 return Poll::Pending;
             }
             if let Some(header) = self.inbuf.get(..5) {
-                let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
+                let length =
+                    u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
                 if !(4..=LONGEST_LOGIN_MESSAGE).contains(&length) {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is not PostgreSQL's protocol")));
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "the answer is not PostgreSQL's protocol",
+                    )));
                 }
                 if self.inbuf.len() > length {
                     let message = self.inbuf[..=length].to_vec();
@@ -275,7 +292,10 @@ impl Watched {
 struct LoginWire(Arc<Mutex<Watched>>);
 
 impl LoginWire {
-    fn with_wire<T>(&self, work: impl FnOnce(Pin<&mut Wire>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn with_wire<T>(
+        &self,
+        work: impl FnOnce(Pin<&mut Wire>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut watched.wire {
             Some(wire) => work(Pin::new(wire)),
@@ -285,13 +305,21 @@ impl LoginWire {
 }
 
 impl AsyncRead for LoginWire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for LoginWire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.with_wire(|wire| wire.poll_write(cx, bytes))
     }
 
@@ -334,13 +362,21 @@ impl TlsStream for EstablishedStream {
 }
 
 impl AsyncRead for EstablishedStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for EstablishedStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }
 

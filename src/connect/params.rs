@@ -76,7 +76,9 @@ impl ConnectParams {
     /// that cannot be understood is an error of kind [`ErrorKind::Usage`].
     pub fn resolve(request: &ConnectRequest, environment: &Environment) -> Result<ConnectParams> {
         let mut settings = Settings::default();
-        for (name, value) in [("host", &request.host), ("port", &request.port), ("user", &request.user)] {
+        for (name, value) in
+            [("host", &request.host), ("port", &request.port), ("user", &request.user)]
+        {
             if let Some(value) = value {
                 settings.set(name, value.as_str(), Origin::Option)?;
             }
@@ -85,7 +87,9 @@ impl ConnectParams {
             settings.set("password", password.reveal(), Origin::Option)?;
         }
         match request.dbname.as_deref() {
-            Some(text) if conninfo::is_connection_string(text) => conninfo::parse(text, &mut settings)?,
+            Some(text) if conninfo::is_connection_string(text) => {
+                conninfo::parse(text, &mut settings)?
+            }
             Some(name) => settings.set("dbname", name, Origin::Option)?,
             None => {}
         }
@@ -93,12 +97,19 @@ impl ConnectParams {
         Self::from_settings(&settings, request, environment)
     }
 
-    fn from_settings(settings: &Settings, request: &ConnectRequest, environment: &Environment) -> Result<ConnectParams> {
+    fn from_settings(
+        settings: &Settings,
+        request: &ConnectRequest,
+        environment: &Environment,
+    ) -> Result<ConnectParams> {
         let user = match settings.get("user") {
             Some(user) => user.to_owned(),
             None => environment.user.clone().ok_or_else(|| {
-                Error::new(ErrorKind::Usage, "no user to log in as: the operating system user has no name")
-                    .with_hint("name the user with -U, PGUSER or user= in the connection string")
+                Error::new(
+                    ErrorKind::Usage,
+                    "no user to log in as: the operating system user has no name",
+                )
+                .with_hint("name the user with -U, PGUSER or user= in the connection string")
             })?,
         };
         let database = settings.get("dbname").unwrap_or(&user).to_owned();
@@ -114,7 +125,9 @@ impl ConnectParams {
             None => None,
             Some(text) => match integer(text) {
                 // libpq: nothing, zero and negative mean to wait for ever, and one second is too short.
-                Some(seconds) if seconds > 0 => Some(Duration::from_secs(u64::from(seconds.unsigned_abs()).max(2))),
+                Some(seconds) if seconds > 0 => {
+                    Some(Duration::from_secs(u64::from(seconds.unsigned_abs()).max(2)))
+                }
                 Some(_) => None,
                 None => return Err(invalid(settings, "connect_timeout", "a number of seconds")),
             },
@@ -164,7 +177,9 @@ impl fmt::Display for Host {
             return write!(f, "socket {socket}");
         }
         match &self.address {
-            Some(address) if self.name.is_empty() => write!(f, "host {address}, port {}", self.port),
+            Some(address) if self.name.is_empty() => {
+                write!(f, "host {address}, port {}", self.port)
+            }
             Some(address) => write!(f, "host {} ({address}), port {}", self.name, self.port),
             None => write!(f, "host {}, port {}", self.name, self.port),
         }
@@ -178,19 +193,29 @@ impl fmt::Debug for ConnectParams {
 }
 
 fn hosts(settings: &Settings) -> Result<Vec<Host>> {
-    let list = |name: &str| settings.get(name).map(|text| text.split(',').map(str::trim).collect::<Vec<_>>());
-    let (names, addresses, ports) = (list("host"), list("hostaddr"), list("port").unwrap_or_default());
+    let list = |name: &str| {
+        settings.get(name).map(|text| text.split(',').map(str::trim).collect::<Vec<_>>())
+    };
+    let (names, addresses, ports) =
+        (list("host"), list("hostaddr"), list("port").unwrap_or_default());
     let count = addresses.as_ref().or(names.as_ref()).map_or(1, Vec::len);
     if let (Some(names), Some(addresses)) = (&names, &addresses)
         && names.len() != addresses.len()
     {
         return Err(Error::new(
             ErrorKind::Usage,
-            format!("{} host names and {} host addresses do not match", names.len(), addresses.len()),
+            format!(
+                "{} host names and {} host addresses do not match",
+                names.len(),
+                addresses.len()
+            ),
         ));
     }
     if ports.len() > 1 && ports.len() != count {
-        return Err(Error::new(ErrorKind::Usage, format!("{} ports and {count} hosts do not match", ports.len())));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("{} ports and {count} hosts do not match", ports.len()),
+        ));
     }
     (0..count)
         .map(|index| {
@@ -201,9 +226,14 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>> {
                     .filter(|port| *port > 0)
                     .ok_or_else(|| invalid(settings, "port", "a number from 1 to 65535"))?,
             };
-            let address = addresses.as_ref().map(|list| list[index]).filter(|text| !text.is_empty());
+            let address =
+                addresses.as_ref().map(|list| list[index]).filter(|text| !text.is_empty());
             let name = names.as_ref().map(|list| list[index]).unwrap_or_default();
-            let name = if name.is_empty() && address.is_none() { default_host(port) } else { name.to_owned() };
+            let name = if name.is_empty() && address.is_none() {
+                default_host(port)
+            } else {
+                name.to_owned()
+            };
             Ok(Host { name, address: address.map(str::to_owned), port, password: None })
         })
         .collect()
@@ -213,10 +243,14 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>> {
 ///
 /// libpq has one directory compiled in; a program that runs everywhere has to look.
 fn default_host(port: u16) -> String {
-    let holds_socket = |directory: &&str| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists();
+    let holds_socket =
+        |directory: &&str| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists();
     let exists = |directory: &&str| Path::new(directory).is_dir();
     let found = SOCKET_DIRECTORIES.into_iter().find(|directory| holds_socket(directory));
-    found.or_else(|| SOCKET_DIRECTORIES.into_iter().find(exists)).unwrap_or(SOCKET_DIRECTORIES[0]).to_owned()
+    found
+        .or_else(|| SOCKET_DIRECTORIES.into_iter().find(exists))
+        .unwrap_or(SOCKET_DIRECTORIES[0])
+        .to_owned()
 }
 
 /// Reads a number the way libpq's `pqParseIntParam` does: white space around it is accepted.

@@ -311,7 +311,8 @@ mod tests {
     #[test]
     fn values_are_found_by_name_in_any_order() {
         let mut rows = Rows::begin(&description(&["oid", "name", "kind", "flag"])).expect("header");
-        rows.push(&data_row(&[Some(b"16384"), Some("bär".as_bytes()), Some(b"r"), Some(b"t")])).expect("row");
+        rows.push(&data_row(&[Some(b"16384"), Some("bär".as_bytes()), Some(b"r"), Some(b"t")]))
+            .expect("row");
         rows.push(&data_row(&[Some(b"1"), None, Some(b""), Some(b"f")])).expect("row");
         let first = rows.first().expect("row");
         assert_eq!(first.boolean("flag").expect("flag"), true);

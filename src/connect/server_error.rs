@@ -215,11 +215,14 @@ mod tests {
 
     #[test]
     fn the_server_error_is_found_below_contexts() {
-        let error = Error::new(ErrorKind::Server, "could not lock").with_source(ServerError::parse(BODY)).context("could not dump");
+        let error = Error::new(ErrorKind::Server, "could not lock")
+            .with_source(ServerError::parse(BODY))
+            .context("could not dump");
         assert_eq!(server_error(&error).map(|found| found.sqlstate.as_str()), Some("55P03"));
         assert!(!is_connection_lost(&error));
         let lost = ConnectionLost { reason: "gone".into(), server: Some(ServerError::parse(BODY)) };
-        let error = Error::new(ErrorKind::Connection, "lost").with_source(lost).context("could not dump");
+        let error =
+            Error::new(ErrorKind::Connection, "lost").with_source(lost).context("could not dump");
         assert!(is_connection_lost(&error));
         assert!(server_error(&error).is_some());
     }

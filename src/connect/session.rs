@@ -68,18 +68,32 @@ impl Session {
     }
 
     fn begin(login: Login) -> Result<Session> {
-        let Login { wire, arrived, parameters, notices, backend_pid, canceller, address, description } = login;
+        let Login {
+            wire,
+            arrived,
+            parameters,
+            notices,
+            backend_pid,
+            canceller,
+            address,
+            description,
+        } = login;
         let version_text = parameters.get("server_version").cloned().unwrap_or_default();
         let version = parse_version(&version_text).ok_or_else(|| {
             Error::new(
                 ErrorKind::Connection,
-                format!("{description} reports a version that cannot be understood: {version_text:?}"),
+                format!(
+                    "{description} reports a version that cannot be understood: {version_text:?}"
+                ),
             )
         })?;
         if version.is_too_old() {
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("{description} runs PostgreSQL {version_text}, which is older than {}", ServerVersion::OLDEST.major()),
+                format!(
+                    "{description} runs PostgreSQL {version_text}, which is older than {}",
+                    ServerVersion::OLDEST.major()
+                ),
             )
             .with_hint("dump it with the pg_dump of its own or the next newer version"));
         }
@@ -232,9 +246,13 @@ impl Session {
     pub(super) fn error(&self, purpose: &str, failure: Failure) -> Error {
         let message = format!("could not {purpose}");
         match failure {
-            Failure::Server(error) if ends_session(&error) => {
-                self.lost_error(message, ConnectionLost { reason: "the server ended the session".into(), server: Some(*error) })
-            }
+            Failure::Server(error) if ends_session(&error) => self.lost_error(
+                message,
+                ConnectionLost {
+                    reason: "the server ended the session".into(),
+                    server: Some(*error),
+                },
+            ),
             Failure::Server(error) => {
                 let kind = match error.sqlstate.as_str() {
                     sqlstate::LOCK_NOT_AVAILABLE => ErrorKind::Locked,
@@ -243,12 +261,18 @@ impl Session {
                 Error::new(kind, message).with_source(*error)
             }
             Failure::Lost(lost) => self.lost_error(message, *lost),
-            Failure::Unexpected(what) => Error::new(ErrorKind::Server, format!("{message}: {what}")),
+            Failure::Unexpected(what) => {
+                Error::new(ErrorKind::Server, format!("{message}: {what}"))
+            }
         }
     }
 
     fn lost_error(&self, message: String, lost: ConnectionLost) -> Error {
-        Error::new(ErrorKind::Connection, format!("{message}: the connection to {} was lost", self.description)).with_source(lost)
+        Error::new(
+            ErrorKind::Connection,
+            format!("{message}: the connection to {} was lost", self.description),
+        )
+        .with_source(lost)
     }
 }
 
@@ -259,20 +283,28 @@ fn ends_session(error: &ServerError) -> bool {
 
 fn query_message(purpose: &str, sql: &str) -> Result<Bytes> {
     if sql.contains('\0') {
-        return Err(Error::new(ErrorKind::Internal, format!("could not {purpose}: the statement holds a zero byte")));
+        return Err(Error::new(
+            ErrorKind::Internal,
+            format!("could not {purpose}: the statement holds a zero byte"),
+        ));
     }
     Ok(driver::message(b'Q', &text::encode(sql)))
 }
 
 /// Reads the number out of `server_version`: `18.6 (Debian 18.6-1)`, `12.22`, `19devel`, `18beta1`.
 fn parse_version(text: &str) -> Option<ServerVersion> {
-    let number = text.split(|character: char| !character.is_ascii_digit() && character != '.').next()?;
+    let number =
+        text.split(|character: char| !character.is_ascii_digit() && character != '.').next()?;
     let mut parts = number.split('.');
     let major: u32 = parts.next()?.parse().ok().filter(|major| *major < 10_000)?;
     let minor: u32 = parts.next().and_then(|minor| minor.parse().ok()).unwrap_or(0);
     let patch: u32 = parts.next().and_then(|patch| patch.parse().ok()).unwrap_or(0);
     // Before 10 two numbers made the major version: 9.6.24 is 90624.
-    Some(ServerVersion(if major >= 10 { major * 10_000 + minor.min(9_999) } else { major * 10_000 + minor.min(99) * 100 + patch.min(99) }))
+    Some(ServerVersion(if major >= 10 {
+        major * 10_000 + minor.min(9_999)
+    } else {
+        major * 10_000 + minor.min(99) * 100 + patch.min(99)
+    }))
 }
 
 /// What the driver and the session both see.
@@ -305,7 +337,10 @@ impl Shared {
     }
 
     fn lost(&self) -> ConnectionLost {
-        lock(&self.lost).clone().unwrap_or_else(|| ConnectionLost { reason: "the conversation ended".into(), server: None })
+        lock(&self.lost).clone().unwrap_or_else(|| ConnectionLost {
+            reason: "the conversation ended".into(),
+            server: None,
+        })
     }
 }
 

@@ -1,1 +1,2 @@
 //! Integration tests: one binary, so that it links once; every file of the folder is listed here.
+mod connect;
