@@ -9,6 +9,7 @@
 mod comment;
 mod dependency;
 mod extension;
+mod keeper;
 mod schema;
 mod selection;
 mod settings;
@@ -23,6 +24,7 @@ use crate::model::{
 };
 use crate::select::Selection;
 
+pub use keeper::{Keeper, KeeperOptions, LockedTable, ServerIdentity, server_identity};
 pub use selection::resolve_selection;
 pub use settings::{SessionSettings, Transaction};
 
