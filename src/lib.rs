@@ -11,7 +11,7 @@
 //! ```
 
 pub mod archive;
-// pub mod catalog; // until connect lands
+pub mod catalog;
 pub mod cli;
 pub mod codec;
 pub mod connect;

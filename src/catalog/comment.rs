@@ -38,7 +38,8 @@ pub(super) async fn read_security_labels(reader: &mut Reader<'_>) -> Result<()> 
     for row in reader.session.query("read security labels", SECURITY_LABELS).await?.iter() {
         let id = CatalogId { class: row.oid("classoid")?, oid: row.oid("objoid")? };
         let number = row.integer::<i32>("objsubid")?;
-        if make_available(&mut reader.database, &composites, id, number, Components::SECURITY_LABEL) {
+        if make_available(&mut reader.database, &composites, id, number, Components::SECURITY_LABEL)
+        {
             let labels = reader.database.security_labels.entry(id).or_default();
             labels.push((number, row.text("provider")?.to_owned(), row.text("label")?.to_owned()));
         }

@@ -19,7 +19,7 @@ const MEMBERS: &str = "select d.classid, d.objid, d.refobjid
 
 pub(super) async fn read_extensions(reader: &mut Reader<'_>) -> Result<()> {
     for row in reader.session.query("read extensions", EXTENSIONS).await?.iter() {
-        let found = Found::new(row, "extname")?;
+        let found = Found::new(&row, "extname")?;
         let configuration = configuration(
             &found.name,
             row.optional("extconfig").unwrap_or("{}"),
@@ -40,7 +40,8 @@ pub(super) async fn read_extensions(reader: &mut Reader<'_>) -> Result<()> {
 
 /// Pairs the configuration tables of an extension with the conditions on their rows.
 fn configuration(extension: &str, tables: &str, conditions: &str) -> Result<Vec<(Oid, String)>> {
-    let broken = || inconsistent(format!("extension {extension} has malformed configuration arrays"));
+    let broken =
+        || inconsistent(format!("extension {extension} has malformed configuration arrays"));
     let tables = parse_array(tables).ok_or_else(broken)?;
     let conditions = parse_array(conditions).ok_or_else(broken)?;
     if tables.len() != conditions.len() {

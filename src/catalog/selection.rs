@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use crate::connect::Session;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::Oid;
-use crate::select::{Pattern, PatternError, PatternShape, Selection, SelectionRequest, TablePattern};
+use crate::select::{
+    Pattern, PatternError, PatternShape, Selection, SelectionRequest, TablePattern,
+};
 use crate::sql::quote_literal_for_server;
 
 /// Asks the server which objects the patterns of a request match.
@@ -34,7 +36,9 @@ pub async fn resolve_selection(
         excluded_tables: resolver.tables(&request.exclude_tables, Missing::IsFine).await?,
         excluded_table_data: resolver.tables(&request.exclude_table_data, Missing::IsFine).await?,
         extensions: some(request.extensions.is_empty(), extensions),
-        excluded_extensions: resolver.extensions(&request.exclude_extensions, Missing::IsFine).await?,
+        excluded_extensions: resolver
+            .extensions(&request.exclude_extensions, Missing::IsFine)
+            .await?,
         everything: request.is_everything(),
     })
 }
@@ -130,7 +134,8 @@ impl Resolver<'_> {
         let mut oids = HashSet::new();
         let asked = !queries.is_empty();
         for (text, query) in queries {
-            let rows = self.session.query(&format!("look for {what} matching {text}"), &query).await?;
+            let rows =
+                self.session.query(&format!("look for {what} matching {text}"), &query).await?;
             let mut found = 0;
             for row in rows.iter() {
                 oids.insert(row.oid("oid")?);
