@@ -6,13 +6,19 @@
 //! (`pg_get_viewdef`, `pg_get_indexdef` ...) must run only after the relation is locked; the caller
 //! has done that before calling [`read`].
 
+mod aggregate;
 mod comment;
+mod database;
+mod default_acl;
 mod dependency;
 mod extension;
+mod function;
 mod keeper;
 mod schema;
 mod selection;
 mod settings;
+mod type_name;
+mod types;
 
 use std::collections::HashMap;
 
@@ -86,12 +92,12 @@ pub async fn read(
     extension::read_extension_members(reader).await?;
     schema::read_schemas(reader).await?;
     // table::read_tables
-    // function::read_functions
-    // types::read_types
+    function::read_functions(reader).await?;
+    types::read_types(reader).await?;
     // (languages)
-    // aggregate::read_aggregates
+    aggregate::read_aggregates(reader).await?;
     // (operators, access methods, operator classes and families, text search, foreign data)
-    // default_acl::read_default_acls
+    default_acl::read_default_acls(reader).await?;
     // (collations, conversions, casts, transforms)
     // inheritance::read_inheritance
     // (event triggers)
@@ -107,7 +113,7 @@ pub async fn read(
     // (publications, subscriptions)
     // table_data::add_table_data
     // (large objects)
-    // database::read_database
+    database::read_database(reader).await?;
     dependency::read_dependencies(reader).await?;
     // column::read_column_acls
     comment::read_comments(reader).await?;
@@ -134,6 +140,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) tables: HashMap<Oid, DumpId>,
     /// Types by oid of `pg_type`.
     pub(crate) types: HashMap<Oid, DumpId>,
+    /// Names of types that were asked for, by oid of `pg_type`.
+    type_names: HashMap<Oid, type_name::TypeName>,
 }
 
 /// What every catalog row that becomes an object has in common.
@@ -211,6 +219,7 @@ impl<'a> Reader<'a> {
             schemas: HashMap::new(),
             tables: HashMap::new(),
             types: HashMap::new(),
+            type_names: HashMap::new(),
         })
     }
 

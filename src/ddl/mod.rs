@@ -5,13 +5,19 @@
 //! in `pg_dump.c`). The text of the entries is that of PostgreSQL 18's pg_dump, byte for byte.
 
 pub mod acl;
+mod aggregate;
+mod database;
+mod default_acl;
 mod extension;
+mod function;
 mod schema;
+mod types;
 mod writer;
 
 use std::collections::HashSet;
 
 use crate::error::Result;
+use crate::model::constraint::ConstraintOwner;
 use crate::model::{Database, DumpId, Kind, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
@@ -72,7 +78,7 @@ pub fn entries(
 ) -> Result<Vec<TocEntry>> {
     let mut writer = Writer::new(database, options);
     preamble(&mut writer);
-    // database::create_database(&mut writer)?;
+    database::create_database(&mut writer)?;
     for &id in order {
         let object = database.object(id);
         if object.emitted().is_empty() {
@@ -83,9 +89,12 @@ pub fn entries(
             Kind::Extension(extension) => {
                 extension::create_extension(&mut writer, object, extension)
             }
-            Kind::Type(_) | Kind::ShellType { .. } => {}
-            Kind::Function(_) => {}
-            Kind::Aggregate(_) => {}
+            Kind::Type(kind) => types::create_type(&mut writer, object, kind)?,
+            Kind::ShellType { .. } => types::create_shell_type(&mut writer, object),
+            Kind::Function(function) => function::create_function(&mut writer, object, function)?,
+            Kind::Aggregate(aggregate) => {
+                aggregate::create_aggregate(&mut writer, object, aggregate)?;
+            }
             Kind::Table(_) => {}
             Kind::TableAttach(_) => {}
             Kind::ColumnDefault(_) => {}
@@ -94,12 +103,18 @@ pub fn entries(
             Kind::Statistics(_) => {}
             Kind::Rule(_) => {}
             Kind::Trigger(_) => {}
-            Kind::Constraint(_) => {}
+            Kind::Constraint(constraint) => {
+                if let ConstraintOwner::Domain(domain) = constraint.owner {
+                    types::create_domain_constraint(&mut writer, object, constraint, domain);
+                }
+            }
             Kind::ForeignKey(_) => {}
             Kind::TableData { .. } => {}
             Kind::SequenceSet { .. } => {}
             Kind::Policy(_) => {}
-            Kind::DefaultAcl(_) => {}
+            Kind::DefaultAcl(default) => {
+                default_acl::create_default_acl(&mut writer, object, default)?;
+            }
             Kind::MatviewRefresh { .. } => {}
             Kind::DummyType | Kind::PreDataBoundary | Kind::PostDataBoundary => {}
         }

@@ -111,6 +111,25 @@ impl<'a> Writer<'a> {
         entry
     }
 
+    /// Returns the statements that tie an object to extensions it is no member of, to follow its own.
+    ///
+    /// pg_dump begins each with a newline and leaves the last one open.
+    pub(crate) fn extension_dependencies(
+        &self,
+        object: &Object,
+        word: &str,
+        qualified: &str,
+    ) -> String {
+        object
+            .depends_on_extensions
+            .iter()
+            .map(|extension| {
+                let extension = self.identifier(extension);
+                format!("\nALTER {word} {qualified} DEPENDS ON EXTENSION {extension};")
+            })
+            .collect()
+    }
+
     /// Makes the target of comments and labels on an object with a plain name.
     pub(crate) fn target(&self, object: &Object, word: &str) -> Target {
         Target {
@@ -142,7 +161,14 @@ impl<'a> Writer<'a> {
 
     /// Writes a comment whose text is known.
     pub(crate) fn comment_text(&mut self, target: &Target, text: &str) {
-        if !self.options.comments || !self.options.schema {
+        if self.options.schema {
+            self.database_comment(target, text);
+        }
+    }
+
+    /// Writes the comment on the database, which belongs to its entry even when no schema is dumped.
+    pub(crate) fn database_comment(&mut self, target: &Target, text: &str) {
+        if !self.options.comments {
             return;
         }
         let mut entry =
@@ -240,7 +266,16 @@ impl<'a> Writer<'a> {
         target: &AclTarget<'_>,
         acl: &Acl,
     ) -> Result<Option<DumpId>> {
-        if !self.options.privileges || !self.options.schema {
+        if self.options.schema { self.database_acl(target, acl) } else { Ok(None) }
+    }
+
+    /// Writes the privileges on the database, which belong to its entry even when no schema is dumped.
+    pub(crate) fn database_acl(
+        &mut self,
+        target: &AclTarget<'_>,
+        acl: &Acl,
+    ) -> Result<Option<DumpId>> {
+        if !self.options.privileges {
             return Ok(None);
         }
         let statements = acl::statements(

@@ -50,6 +50,8 @@ pub struct DatabaseProperties {
     pub acl: super::acl::Acl,
     /// The comment.
     pub comment: Option<String>,
+    /// The shared security labels: provider and label.
+    pub security_labels: Vec<(String, String)>,
     /// `(role or none, setting, value)` in catalog order: `ALTER DATABASE ... SET` and
     /// `ALTER ROLE ... IN DATABASE ... SET`.
     pub settings: Vec<(Option<String>, String, String)>,

@@ -2,7 +2,7 @@
 
 use super::Oid;
 
-/// What only a function has. Texts made by server functions are used as they are.
+/// What only a function has.
 #[derive(Debug, Clone)]
 pub struct Function {
     /// `prokind`: `f`, `p` or `w`.
@@ -13,6 +13,15 @@ pub struct Function {
     pub argument_type_names: Vec<String>,
     /// `(schema, typname)` of each of `proargtypes`, for sorting.
     pub argument_sort_keys: Vec<(String, String)>,
+    /// What it is made of; empty when nothing of the function is wanted.
+    pub definition: FunctionDefinition,
+    /// Whether loop repair moved it behind the data.
+    pub postponed: bool,
+}
+
+/// What a function is made of. Texts made by server functions are used as they are.
+#[derive(Debug, Clone, Default)]
+pub struct FunctionDefinition {
     /// `pg_get_function_arguments`.
     pub arguments: String,
     /// `pg_get_function_identity_arguments`.
@@ -45,10 +54,8 @@ pub struct Function {
     pub configuration: Vec<String>,
     /// `prosrc`.
     pub source: String,
-    /// `probin`.
+    /// `probin`, when not empty.
     pub binary: Option<String>,
     /// `pg_get_function_sqlbody` (14+).
     pub sql_body: Option<String>,
-    /// Whether loop repair moved it behind the data.
-    pub postponed: bool,
 }

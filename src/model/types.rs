@@ -5,15 +5,11 @@ use super::{DumpId, Oid};
 /// What only a type has.
 #[derive(Debug, Clone)]
 pub struct Type {
-    /// `format_type(oid, NULL)`: qualified unless it lives in `pg_catalog`.
-    pub sql_name: String,
-    /// `pg_type.typrelid` of a composite type.
+    /// `pg_type.typrelid` of a composite type, which the comments on its attributes belong to.
     pub relation: Oid,
-    /// The element type, or zero.
-    pub element: Oid,
     /// The shell type object announced before its functions.
     pub shell: Option<DumpId>,
-    /// The sort of type and what goes with it.
+    /// The sort of type and what goes with it; the latter is empty when no definition is wanted.
     pub sort: TypeSort,
 }
 
@@ -32,6 +28,8 @@ pub enum TypeSort {
     Base(Box<BaseType>),
     /// A shell type that its user never completed.
     Undefined,
+    /// A pseudo-type or a `typtype` nobody knows: not printed.
+    Unknown(char),
 }
 
 /// One attribute of a composite type.
@@ -48,14 +46,14 @@ pub struct CompositeAttribute {
 }
 
 /// A domain without its constraints, which are objects of their own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Domain {
     /// `format_type` of the base type.
     pub base_type: String,
     /// `typnotnull`.
     pub not_null: bool,
-    /// The default expression as SQL text (a plain `typdefault` is a literal already).
-    pub default: Option<String>,
+    /// The default.
+    pub default: Option<TypeDefault>,
     /// The collation as schema and name, when it is not the base type's own.
     pub collation: Option<(String, String)>,
     /// Its constraints, in the order of their names; a not-null constraint (17+) last.
@@ -63,7 +61,7 @@ pub struct Domain {
 }
 
 /// A range type.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Range {
     /// `format_type` of the subtype.
     pub subtype: String,
@@ -79,13 +77,52 @@ pub struct Range {
     pub difference: Option<String>,
 }
 
-/// A base type; every text is as the server prints it.
+/// The default of a domain or base type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypeDefault {
+    /// An expression (`typdefaultbin`) as the server prints it.
+    Expression(String),
+    /// A text (`typdefault`) that becomes a literal.
+    Text(String),
+}
+
+/// A base type; functions are `regproc` texts, `-` for none.
 #[derive(Debug, Clone, Default)]
 pub struct BaseType {
     /// `typlen`, -1 for variable.
     pub length: i32,
-    /// `CLAUSE = value` pairs between OUTPUT and the end, already in pg_dump's order.
-    pub clauses: Vec<(String, String)>,
+    /// `typinput`.
+    pub input: String,
+    /// `typoutput`.
+    pub output: String,
+    /// `typreceive`.
+    pub receive: String,
+    /// `typsend`.
+    pub send: String,
+    /// `typmodin`.
+    pub modifier_input: String,
+    /// `typmodout`.
+    pub modifier_output: String,
+    /// `typanalyze`.
+    pub analyze: String,
+    /// `typsubscript` (14+).
+    pub subscript: String,
+    /// Whether values can have a collation.
+    pub collatable: bool,
+    /// The default.
+    pub default: Option<TypeDefault>,
+    /// `format_type` of the element type.
+    pub element: Option<String>,
+    /// `typcategory`, `U` for user-defined.
+    pub category: char,
+    /// `typispreferred`.
+    pub preferred: bool,
+    /// `typdelim`.
+    pub delimiter: char,
+    /// `typalign`.
+    pub alignment: char,
+    /// `typstorage`.
+    pub storage: char,
     /// `typbyval`.
     pub passed_by_value: bool,
 }

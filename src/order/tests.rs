@@ -2,7 +2,7 @@
 
 use crate::model::column_default::ColumnDefault;
 use crate::model::constraint::{Constraint, ConstraintOwner};
-use crate::model::function::Function;
+use crate::model::function::{Function, FunctionDefinition};
 use crate::model::rule::Rule;
 use crate::model::schema::{Schema, SchemaCreation};
 use crate::model::table::Table;
@@ -101,24 +101,7 @@ impl Sketch {
             argument_types: Vec::new(),
             argument_type_names: Vec::new(),
             argument_sort_keys: Vec::new(),
-            arguments: String::new(),
-            identity_arguments: String::new(),
-            result: None,
-            returns_set: false,
-            language: "sql".into(),
-            transform_types: Vec::new(),
-            volatility: 'v',
-            strict: false,
-            security_definer: false,
-            leakproof: false,
-            cost: "100".into(),
-            rows: "0".into(),
-            support: "-".into(),
-            parallel: 'u',
-            configuration: Vec::new(),
-            source: String::new(),
-            binary: None,
-            sql_body: None,
+            definition: FunctionDefinition::default(),
             postponed: false,
         };
         self.add(name, Kind::Function(Box::new(function)))

@@ -9,6 +9,7 @@ mod array;
 mod identifier;
 mod keyword;
 mod literal;
+mod setting;
 pub mod text;
 
 pub use acl_role::{quote_acl_role, split_acl_role};
@@ -16,3 +17,4 @@ pub use array::{build_array, parse_array, parse_options};
 pub use identifier::{Quoting, qualified, quote_identifier};
 pub use keyword::needs_quotes;
 pub use literal::{dollar_quote, quote_literal, quote_literal_for_server};
+pub use setting::setting_value;
