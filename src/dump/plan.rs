@@ -1,0 +1,461 @@
+//! The plan of a dump: what will be written, how large it is and how it is split.
+//!
+//! A plan is made with the locks held and the snapshot taken, and keeps both alive: what it says is what
+//! [`DumpPlan::run`](super::DumpPlan::run) does. Dropping it lets go of everything.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use bytesize::ByteSize;
+use serde::{Serialize, Serializer};
+
+use super::candidates::{Obstacles, TableName};
+use super::keeper::Keeper;
+use super::options::DumpOptions;
+use super::split::{self, Piece, PieceRange, TableSize};
+use crate::archive::ArchiveVersion;
+use crate::catalog::{self, CatalogOptions};
+use crate::codec::Algorithm;
+use crate::connect::Session;
+use crate::ddl::{self, DdlOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Components, Database, DumpId, Kind, Oid, TocEntry};
+use crate::order;
+use crate::progress::{Interrupt, ProgressHandle};
+use crate::sql::quote_identifier;
+use crate::store;
+
+/// A dump that is ready to run: locks held, snapshot taken, catalogs read.
+#[derive(Debug)]
+pub struct DumpPlan {
+    pub(super) options: DumpOptions,
+    pub(super) keeper: Keeper,
+    pub(super) progress: ProgressHandle,
+    pub(super) database: Database,
+    pub(super) entries: Vec<TocEntry>,
+    pub(super) version: ArchiveVersion,
+    pub(super) tables: Vec<PlannedTable>,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// A table whose rows are dumped.
+#[derive(Debug, Clone)]
+pub(super) struct PlannedTable {
+    /// The id of its TABLE DATA entry.
+    pub(super) dump_id: DumpId,
+    pub(super) name: TableName,
+    /// The raw names of the columns, in the order of the COPY text.
+    pub(super) columns: Vec<String>,
+    /// `WHERE ...` of an extension's configuration table, otherwise empty.
+    pub(super) filter: String,
+    pub(super) size: TableSize,
+}
+
+impl PlannedTable {
+    /// Returns the statement that reads a range of the table.
+    pub(super) fn copy_statement(&self, range: PieceRange) -> String {
+        let table = self.name.sql();
+        let columns =
+            self.columns.iter().map(|column| quote_identifier(column)).collect::<Vec<_>>().join(", ");
+        match range {
+            PieceRange::Pages { .. } => format!(
+                "copy (select {columns} from only {table} where {}) to stdout",
+                range.condition()
+            ),
+            PieceRange::Whole if !self.filter.is_empty() => {
+                let columns = if columns.is_empty() { "*".to_owned() } else { columns };
+                format!("copy (select {columns} from {table} {}) to stdout", self.filter)
+            }
+            PieceRange::Whole if columns.is_empty() => format!("copy {table} to stdout"),
+            PieceRange::Whole => format!("copy {table} ({columns}) to stdout"),
+        }
+    }
+}
+
+/// Connects, locks, takes the snapshot, reads the catalogs and decides how the data will be read.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when the output exists or the role may not read everything,
+/// [`ErrorKind::Locked`] when a table could not be locked in time, [`ErrorKind::NotFound`] when the
+/// selection matches nothing, and everything that connecting and reading can meet.
+pub async fn plan(
+    options: DumpOptions,
+    progress: ProgressHandle,
+    interrupt: &Interrupt,
+) -> Result<DumpPlan> {
+    // Found out now rather than after an hour of waiting for locks; the writer checks again.
+    store::refuse_existing(&options.output)?;
+    let keeper = Keeper::open(&options, &progress, interrupt).await?;
+    let reading = read(options, keeper, progress);
+    tokio::select! {
+        biased;
+        plan = reading => plan,
+        () = interrupt.wait() => Err(Error::new(ErrorKind::Interrupted, "interrupted while reading the catalogs")),
+    }
+}
+
+async fn read(options: DumpOptions, keeper: Keeper, progress: ProgressHandle) -> Result<DumpPlan> {
+    progress.phase("reading catalogs", 0, 0);
+    let catalog_options = CatalogOptions {
+        schema: options.content.has_schema(),
+        data: options.content.has_data(),
+        sequence_values: options.content.has_data(),
+        privileges: !options.no_privileges,
+        ..CatalogOptions::default()
+    };
+    let mut database = catalog::read(&keeper.session, &catalog_options, &keeper.selection).await?;
+    let mut warnings = Vec::new();
+    let order = order::sort(&mut database, &mut |warning| warnings.push(warning));
+    let ddl_options = DdlOptions {
+        schema: options.content.has_schema(),
+        data: options.content.has_data(),
+        sequence_values: options.content.has_data(),
+        privileges: !options.no_privileges,
+        ..DdlOptions::default()
+    };
+    let mut entries = ddl::entries(&database, &order, &ddl_options)?;
+    if options.no_owner {
+        // An empty owner is what every pg_restore understands as "leave it to who restores".
+        for entry in &mut entries {
+            entry.owner = entry.owner.take().map(|_| String::new());
+        }
+    }
+    let tables = planned_tables(&keeper, &database, &entries).await?;
+    if options.content.has_data() && keeper.selection.everything {
+        warn_of_large_objects(&keeper.session, &entries, &mut warnings).await?;
+    }
+    for warning in &warnings {
+        progress.warning(warning);
+    }
+    let sizes: Vec<TableSize> = tables.iter().map(|table| table.size).collect();
+    let pieces = split::cut(&sizes, options.jobs);
+    let version = archive_version(options.compression.algorithm, &entries);
+    Ok(DumpPlan { options, keeper, progress, database, entries, version, tables, pieces, warnings })
+}
+
+/// Collects the tables that have a data entry, refuses those that cannot be read, and asks for sizes.
+async fn planned_tables(
+    keeper: &Keeper,
+    database: &Database,
+    entries: &[TocEntry],
+) -> Result<Vec<PlannedTable>> {
+    let mut tables = Vec::new();
+    let mut oids = Vec::new();
+    let mut unlocked = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.has_data) {
+        let Kind::TableData { table: id, filter } = &database.object(entry.dump_id).kind else {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("{} has data and is no table", entry.describe()),
+            ));
+        };
+        let object = database.object(*id);
+        let table = database.table(*id).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("{} belongs to no table", entry.describe()))
+        })?;
+        let oid = object.catalog_id.oid;
+        if !keeper.locked.contains_key(&oid) {
+            unlocked.push(oid);
+        }
+        oids.push(oid);
+        tables.push(PlannedTable {
+            dump_id: entry.dump_id,
+            name: TableName {
+                schema: object.schema.clone().unwrap_or_default(),
+                name: object.name.clone(),
+            },
+            columns: table.copied_columns().map(|column| column.name.clone()).collect(),
+            filter: filter.clone(),
+            // Foreign tables and others without pages get no size and are read whole.
+            size: TableSize { main_bytes: 0, toast_bytes: 0, page_bytes: 8192, divisible: false },
+        });
+    }
+    Obstacles::of_relations(&keeper.session, &unlocked).await?.refuse(&keeper.session).await?;
+    let sizes = read_sizes(&keeper.session, &oids).await?;
+    for (table, oid) in tables.iter_mut().zip(&oids) {
+        if let Some(size) = sizes.get(oid) {
+            let whole = table.filter.is_empty() && !table.columns.is_empty();
+            table.size = TableSize { divisible: size.divisible && whole, ..*size };
+        }
+    }
+    Ok(tables)
+}
+
+/// Asks the file system of the server, not `relpages`: those are as old as the last VACUUM.
+async fn read_sizes(session: &Session, oids: &[Oid]) -> Result<HashMap<Oid, TableSize>> {
+    let mut sizes = HashMap::new();
+    if oids.is_empty() {
+        return Ok(sizes);
+    }
+    let list = oids.iter().map(Oid::to_string).collect::<Vec<_>>().join(",");
+    let query = format!(
+        "select c.oid, coalesce(pg_catalog.pg_relation_size(c.oid), 0) as main,
+            case when c.reltoastrelid = 0 then 0
+                else coalesce(pg_catalog.pg_relation_size(c.reltoastrelid), 0) end as toast,
+            current_setting('block_size') as page, coalesce(a.amname = 'heap', false) as heap
+        from pg_catalog.pg_class c
+        left join pg_catalog.pg_am a on a.oid = c.relam
+        where c.relkind = 'r' and c.oid = any ('{{{list}}}'::pg_catalog.oid[])"
+    );
+    for row in &session.query("read the sizes of the tables", &query).await? {
+        let size = TableSize {
+            main_bytes: row.integer("main")?,
+            toast_bytes: row.integer("toast")?,
+            page_bytes: row.integer("page")?,
+            divisible: row.boolean("heap")? && session.version().has_tid_range_scan(),
+        };
+        sizes.insert(row.oid("oid")?, size);
+    }
+    Ok(sizes)
+}
+
+/// Says loudly that large objects are missing, as long as nothing reads them.
+async fn warn_of_large_objects(
+    session: &Session,
+    entries: &[TocEntry],
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    if entries.iter().any(|entry| entry.desc.starts_with("BLOB")) {
+        return Ok(());
+    }
+    let query = "select count(*) as number from pg_catalog.pg_largeobject_metadata";
+    let rows = session.query("count the large objects", query).await?;
+    let number: u64 = rows.single()?.integer("number")?;
+    if number > 0 {
+        warnings.push(format!(
+            "the database has {number} large objects, which this version of pgark does not dump"
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the oldest archive version that holds the content, so that the oldest readers can read it.
+fn archive_version(algorithm: Algorithm, entries: &[TocEntry]) -> ArchiveVersion {
+    let names_partitioned_access_method = |entry: &TocEntry| {
+        entry.relkind == Some('p')
+            && entry.table_access_method.as_ref().is_some_and(|name| !name.is_empty())
+    };
+    let minor = if entries.iter().any(names_partitioned_access_method) {
+        16
+    } else {
+        match algorithm {
+            Algorithm::None | Algorithm::Gzip => 14,
+            Algorithm::Lz4 | Algorithm::Zstd => 15,
+        }
+    };
+    ArchiveVersion { major: 1, minor, rev: 0 }
+}
+
+/// What a plan would do, for people and for machines.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanSummary {
+    /// The database.
+    pub database: String,
+    /// The server's version.
+    pub server_version: String,
+    /// The directory that will be written.
+    pub output: String,
+    /// The version of the archive format.
+    pub archive_version: String,
+    /// How table data is compressed.
+    pub compression: String,
+    /// How many connections read at the same time.
+    pub jobs: usize,
+    /// How many entries the table of contents has.
+    pub entries: usize,
+    /// How many tables are locked.
+    pub locked_tables: usize,
+    /// The bytes on disk of all tables that are read.
+    pub bytes: u64,
+    /// How many pieces of work there are.
+    pub pieces: usize,
+    /// The tables that are read, largest first.
+    pub tables: Vec<PlannedTableSummary>,
+    /// What a person should know before.
+    pub warnings: Vec<String>,
+}
+
+/// A table in a plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedTableSummary {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its bytes on disk, TOAST included.
+    pub bytes: u64,
+    /// In how many pieces it is read.
+    pub pieces: usize,
+    /// The condition that selects its rows, when not all are dumped.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub filter: String,
+}
+
+impl DumpPlan {
+    /// Returns what the plan would do.
+    pub fn summary(&self) -> PlanSummary {
+        let mut pieces = vec![0; self.tables.len()];
+        for piece in &self.pieces {
+            pieces[piece.table] += 1;
+        }
+        let mut tables: Vec<_> = self
+            .tables
+            .iter()
+            .zip(pieces)
+            .map(|(table, pieces)| PlannedTableSummary {
+                schema: table.name.schema.clone(),
+                name: table.name.name.clone(),
+                bytes: table.size.cost(),
+                pieces,
+                filter: table.filter.clone(),
+            })
+            .collect();
+        tables.sort_by(|a, b| {
+            b.bytes.cmp(&a.bytes).then_with(|| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)))
+        });
+        PlanSummary {
+            database: self.database.facts.database.clone(),
+            server_version: self.database.facts.version_text.clone(),
+            output: self.options.output.display().to_string(),
+            archive_version: format!("{}.{}", self.version.major, self.version.minor),
+            compression: self.options.compression.to_string(),
+            jobs: self.options.jobs,
+            entries: self.entries.len(),
+            locked_tables: self.keeper.locked.len(),
+            bytes: self.tables.iter().map(|table| table.size.cost()).sum(),
+            pieces: self.pieces.len(),
+            tables,
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    /// Returns the entries that the archive will have.
+    pub fn entries(&self) -> &[TocEntry] {
+        &self.entries
+    }
+
+    /// Returns the pieces of table data in the order they are begun.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Returns the values of the sequences that the archive will have: schema, name, value, whether it
+    /// was used.
+    pub(super) fn sequences(&self) -> Vec<(String, String, i64, bool)> {
+        let mut sequences = Vec::new();
+        for object in self.database.objects() {
+            let Kind::SequenceSet { table } = object.kind else { continue };
+            if !object.emits(Components::DATA) {
+                continue;
+            }
+            let sequence = self.database.object(table);
+            if let Some(kind) = self.database.table(table)
+                && let Some((value, is_called)) =
+                    kind.sequence.as_ref().and_then(|sequence| sequence.value)
+            {
+                let schema = sequence.schema.clone().unwrap_or_default();
+                sequences.push((schema, sequence.name.clone(), value, is_called));
+            }
+        }
+        sequences
+    }
+}
+
+impl Serialize for DumpPlan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.summary().serialize(serializer)
+    }
+}
+
+impl fmt::Display for DumpPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.summary().fmt(f)
+    }
+}
+
+impl fmt::Display for PlanSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "database {} on PostgreSQL {}: {} entries, {} tables locked",
+            self.database, self.server_version, self.entries, self.locked_tables
+        )?;
+        writeln!(
+            f,
+            "would write {} (directory format {}, {}) over {} connections",
+            self.output, self.archive_version, self.compression, self.jobs
+        )?;
+        writeln!(
+            f,
+            "table data: {} tables, {} on disk, {} pieces",
+            self.tables.len(),
+            ByteSize(self.bytes),
+            self.pieces
+        )?;
+        for table in &self.tables {
+            let name = crate::sql::qualified(&table.schema, &table.name);
+            write!(f, "{:>12}  {name}", ByteSize(table.bytes).to_string())?;
+            if table.pieces > 1 {
+                write!(f, "  in {} pieces", table.pieces)?;
+            }
+            if !table.filter.is_empty() {
+                write!(f, "  {}", table.filter)?;
+            }
+            writeln!(f)?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(columns: &[&str], filter: &str) -> PlannedTable {
+        PlannedTable {
+            dump_id: DumpId(1),
+            name: TableName { schema: "S".to_owned(), name: "t".to_owned() },
+            columns: columns.iter().map(|&name| name.to_owned()).collect(),
+            filter: filter.to_owned(),
+            size: TableSize { main_bytes: 0, toast_bytes: 0, page_bytes: 8192, divisible: true },
+        }
+    }
+
+    #[test]
+    fn rows_are_read_with_the_column_list_and_only_a_filter_needs_a_query() {
+        let range = PieceRange::Pages { first: Some(10), end: Some(20) };
+        let cases = [
+            (table(&["a", "B"], ""), PieceRange::Whole, "copy \"S\".t (a, \"B\") to stdout"),
+            (table(&[], ""), PieceRange::Whole, "copy \"S\".t to stdout"),
+            (
+                table(&["a"], "WHERE a > 1"),
+                PieceRange::Whole,
+                "copy (select a from \"S\".t WHERE a > 1) to stdout",
+            ),
+            (
+                table(&["a"], ""),
+                range,
+                "copy (select a from only \"S\".t where ctid >= '(10,0)'::pg_catalog.tid and ctid < \
+                 '(20,0)'::pg_catalog.tid) to stdout",
+            ),
+        ];
+        for (table, range, expected) in cases {
+            assert_eq!(table.copy_statement(range), expected);
+        }
+    }
+
+    #[test]
+    fn the_archive_version_is_the_oldest_that_holds_the_content() {
+        let mut partitioned = TocEntry::new(DumpId(1), "TABLE", "t");
+        partitioned.relkind = Some('p');
+        assert_eq!(archive_version(Algorithm::Gzip, &[partitioned.clone()]).minor, 14);
+        assert_eq!(archive_version(Algorithm::Zstd, &[]).minor, 15);
+        partitioned.table_access_method = Some("heap2".to_owned());
+        assert_eq!(archive_version(Algorithm::None, &[partitioned]).minor, 16);
+    }
+}
