@@ -30,7 +30,7 @@ use crate::model::{
 };
 use crate::select::Selection;
 
-pub use keeper::{Keeper, KeeperOptions, LockedTable, ServerIdentity, server_identity};
+pub use keeper::{Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName};
 pub use selection::resolve_selection;
 pub use settings::{SessionSettings, Transaction};
 

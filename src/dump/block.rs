@@ -4,6 +4,8 @@
 //! not grow with it, so a row that does not end within a block is cut: such blocks say that they hold a
 //! part of a row, because their rows cannot be fingerprinted one by one.
 
+use memchr::memrchr;
+
 /// 1 MiB: large enough that a compressed block loses almost nothing against one long stream, small
 /// enough that a table keeps every core busy and the blocks in flight stay within the memory promised.
 pub(super) const BLOCK_BYTES: usize = 1 << 20;
@@ -54,7 +56,7 @@ impl Cutter {
     /// Takes out everything up to the end of the last complete row, or everything when no row ends in
     /// it. `buffer` is filled next.
     pub(super) fn cut(&mut self, mut buffer: Vec<u8>) -> Block {
-        let end = self.text.iter().rposition(|&byte| byte == b'\n').map(|position| position + 1);
+        let end = memrchr(b'\n', &self.text).map(|position| position + 1);
         let ends_inside = end.is_none();
         let end = end.unwrap_or(self.text.len());
         buffer.clear();

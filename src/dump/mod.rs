@@ -1,1 +1,9 @@
-//! A database into an archive: options, plan, report.
+//! Dumping a database: options to plan to report.
+
+mod block;
+mod options;
+mod report;
+mod split;
+
+pub use options::{DumpContent, DumpOptions};
+pub use report::{DumpReport, TableReport};

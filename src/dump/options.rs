@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::codec::Compression;
+use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
 use crate::select::SelectionRequest;
 
@@ -72,7 +72,7 @@ impl DumpOptions {
             connection,
             output: output.into(),
             jobs: 1,
-            compression: Compression::default(),
+            compression: Compression::new(Algorithm::Zstd),
             selection: SelectionRequest::default(),
             content: DumpContent::Everything,
             no_owner: false,

@@ -9,17 +9,15 @@ use std::fmt;
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
-use super::candidates::{Obstacles, TableName};
-use super::keeper::Keeper;
 use super::options::DumpOptions;
 use super::split::{self, Piece, PieceRange, TableSize};
 use crate::archive::ArchiveVersion;
-use crate::catalog::{self, CatalogOptions};
+use crate::catalog::{CatalogOptions, Keeper, KeeperOptions, Obstacles, SessionSettings, TableName};
 use crate::codec::Algorithm;
 use crate::connect::Session;
 use crate::ddl::{self, DdlOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Components, Database, DumpId, Kind, Oid, TocEntry};
+use crate::model::{Components, DumpId, Kind, Oid, TocEntry};
 use crate::order;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::quote_identifier;
@@ -31,7 +29,6 @@ pub struct DumpPlan {
     pub(super) options: DumpOptions,
     pub(super) keeper: Keeper,
     pub(super) progress: ProgressHandle,
-    pub(super) database: Database,
     pub(super) entries: Vec<TocEntry>,
     pub(super) version: ArchiveVersion,
     pub(super) tables: Vec<PlannedTable>,
@@ -87,27 +84,42 @@ pub async fn plan(
 ) -> Result<DumpPlan> {
     // Found out now rather than after an hour of waiting for locks; the writer checks again.
     store::refuse_existing(&options.output)?;
-    let keeper = Keeper::open(&options, &progress, interrupt).await?;
-    let reading = read(options, keeper, progress);
-    tokio::select! {
-        biased;
-        plan = reading => plan,
-        () = interrupt.wait() => Err(Error::new(ErrorKind::Interrupted, "interrupted while reading the catalogs")),
+    let keeper_options = keeper_options(&options, interrupt);
+    let keeper = Keeper::open(&options.connection, &keeper_options, &progress).await?;
+    decide(options, keeper, progress).await
+}
+
+/// Says how the keeper reads: with everything pinned that shapes the text of rows.
+fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions {
+    KeeperOptions {
+        settings: SessionSettings {
+            role: options.role.clone(),
+            pinned_text: true,
+            ..SessionSettings::default()
+        },
+        lock_wait_timeout: options.lock_wait_timeout.clone(),
+        request: options.selection.clone(),
+        catalog: CatalogOptions {
+            schema: options.content.has_schema(),
+            data: options.content.has_data(),
+            sequence_values: options.content.has_data(),
+            privileges: !options.no_privileges,
+            ..CatalogOptions::default()
+        },
+        interrupt: interrupt.clone(),
+        ..KeeperOptions::default()
     }
 }
 
-async fn read(options: DumpOptions, keeper: Keeper, progress: ProgressHandle) -> Result<DumpPlan> {
-    progress.phase("reading catalogs", 0, 0);
-    let catalog_options = CatalogOptions {
-        schema: options.content.has_schema(),
-        data: options.content.has_data(),
-        sequence_values: options.content.has_data(),
-        privileges: !options.no_privileges,
-        ..CatalogOptions::default()
-    };
-    let mut database = catalog::read(&keeper.session, &catalog_options, &keeper.selection).await?;
+/// Turns what the keeper has read into entries and pieces.
+async fn decide(
+    options: DumpOptions,
+    mut keeper: Keeper,
+    progress: ProgressHandle,
+) -> Result<DumpPlan> {
+    let database = &mut keeper.database;
     let mut warnings = Vec::new();
-    let order = order::sort(&mut database, &mut |warning| warnings.push(warning));
+    let order = order::sort(database, &mut |warning| warnings.push(warning));
     let ddl_options = DdlOptions {
         schema: options.content.has_schema(),
         data: options.content.has_data(),
@@ -115,14 +127,14 @@ async fn read(options: DumpOptions, keeper: Keeper, progress: ProgressHandle) ->
         privileges: !options.no_privileges,
         ..DdlOptions::default()
     };
-    let mut entries = ddl::entries(&database, &order, &ddl_options)?;
+    let mut entries = ddl::entries(database, &order, &ddl_options)?;
     if options.no_owner {
         // An empty owner is what every pg_restore understands as "leave it to who restores".
         for entry in &mut entries {
             entry.owner = entry.owner.take().map(|_| String::new());
         }
     }
-    let tables = planned_tables(&keeper, &database, &entries).await?;
+    let tables = planned_tables(&keeper, &entries).await?;
     if options.content.has_data() && keeper.selection.everything {
         warn_of_large_objects(&keeper.session, &entries, &mut warnings).await?;
     }
@@ -132,15 +144,15 @@ async fn read(options: DumpOptions, keeper: Keeper, progress: ProgressHandle) ->
     let sizes: Vec<TableSize> = tables.iter().map(|table| table.size).collect();
     let pieces = split::cut(&sizes, options.jobs);
     let version = archive_version(options.compression.algorithm, &entries);
-    Ok(DumpPlan { options, keeper, progress, database, entries, version, tables, pieces, warnings })
+    Ok(DumpPlan { options, keeper, progress, entries, version, tables, pieces, warnings })
 }
 
 /// Collects the tables that have a data entry, refuses those that cannot be read, and asks for sizes.
 async fn planned_tables(
     keeper: &Keeper,
-    database: &Database,
     entries: &[TocEntry],
 ) -> Result<Vec<PlannedTable>> {
+    let database = &keeper.database;
     let mut tables = Vec::new();
     let mut oids = Vec::new();
     let mut unlocked = Vec::new();
@@ -316,8 +328,8 @@ impl DumpPlan {
             b.bytes.cmp(&a.bytes).then_with(|| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)))
         });
         PlanSummary {
-            database: self.database.facts.database.clone(),
-            server_version: self.database.facts.version_text.clone(),
+            database: self.keeper.database.facts.database.clone(),
+            server_version: self.keeper.database.facts.version_text.clone(),
             output: self.options.output.display().to_string(),
             archive_version: format!("{}.{}", self.version.major, self.version.minor),
             compression: self.options.compression.to_string(),
@@ -345,13 +357,13 @@ impl DumpPlan {
     /// was used.
     pub(super) fn sequences(&self) -> Vec<(String, String, i64, bool)> {
         let mut sequences = Vec::new();
-        for object in self.database.objects() {
+        for object in self.keeper.database.objects() {
             let Kind::SequenceSet { table } = object.kind else { continue };
             if !object.emits(Components::DATA) {
                 continue;
             }
-            let sequence = self.database.object(table);
-            if let Some(kind) = self.database.table(table)
+            let sequence = self.keeper.database.object(table);
+            if let Some(kind) = self.keeper.database.table(table)
                 && let Some((value, is_called)) =
                     kind.sequence.as_ref().and_then(|sequence| sequence.value)
             {
@@ -380,7 +392,7 @@ impl fmt::Display for PlanSummary {
         writeln!(
             f,
             "database {} on PostgreSQL {}: {} entries, {} tables locked",
-            self.database, self.server_version, self.entries, self.locked_tables
+            self.keeper.database, self.server_version, self.entries, self.locked_tables
         )?;
         writeln!(
             f,

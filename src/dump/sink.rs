@@ -96,7 +96,7 @@ impl PieceSink {
     /// Makes the sink of a piece; `item` names it for whoever watches.
     pub(super) async fn new(
         budget: &BlockBudget,
-        compression: &Compression,
+        compression: Compression,
         writer: PieceWriter,
         progress: ProgressHandle,
         item: String,
@@ -104,7 +104,7 @@ impl PieceSink {
         let permit = budget.permit().await?;
         Ok(PieceSink {
             budget: budget.clone(),
-            compression: compression.clone(),
+            compression,
             cutter: Cutter::new(BLOCK_BYTES, budget.buffer()),
             permit,
             long_rows: RowHasher::default(),
@@ -187,7 +187,7 @@ impl PieceSink {
             rows,
             permit,
             self.budget.clone(),
-            self.compression.clone(),
+            self.compression,
         );
     }
 }

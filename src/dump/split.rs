@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn the_outer_bounds_are_open() {
-        let ranges: Vec<_> = cut(&[size(64)], 2).iter().map(|piece| piece.range.condition()).collect();
+        let ranges: Vec<_> =
+            cut(&[size(64)], 2).iter().map(|piece| piece.range.condition()).collect();
         assert_eq!(
             ranges,
             ["ctid < '(4096,0)'::pg_catalog.tid", "ctid >= '(4096,0)'::pg_catalog.tid"]

@@ -67,7 +67,9 @@ impl Locker<'_> {
             }
         }
         if self.timeout.is_some() {
-            self.keeper.execute("reset the lock wait timeout", "set local lock_timeout to 0").await?;
+            self.keeper
+                .execute("reset the lock wait timeout", "set local lock_timeout to 0")
+                .await?;
         }
         Ok(Locked::All)
     }
@@ -92,8 +94,7 @@ impl Locker<'_> {
             biased;
             result = statement => result,
             () = self.interrupt.wait() => {
-                let _ = self.keeper.canceller().cancel().await;
-                Err(Error::new(ErrorKind::Interrupted, "interrupted while waiting for table locks"))
+                Err(super::interrupted(self.keeper, "waiting for table locks").await)
             }
             () = report => Err(Error::new(ErrorKind::Internal, "the lock report ended")),
         }
@@ -108,7 +109,7 @@ impl Locker<'_> {
             sqlstate::LOCK_NOT_AVAILABLE => {
                 let holders = self.ask(WaitingFor::Batch(batch)).await.ok().flatten();
                 let what = match holders {
-                    Some(holders) => format!("{holders}"),
+                    Some(holders) => holders.to_string(),
                     None => "a table lock".to_owned(),
                 };
                 let timeout = self.timeout.unwrap_or("the server's lock_timeout");
@@ -279,10 +280,8 @@ fn batches(candidates: &Candidates) -> Vec<Batch> {
                 batch.statement.push_str(&sql);
                 batch.oids.push(*oid);
             }
-            _ => batches.push(Batch {
-                statement: format!("lock table only {sql}"),
-                oids: vec![*oid],
-            }),
+            _ => batches
+                .push(Batch { statement: format!("lock table only {sql}"), oids: vec![*oid] }),
         }
     }
     for batch in &mut batches {

@@ -3,18 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::resolve_selection;
+use crate::catalog::{CatalogOptions, resolve_selection};
 use crate::connect::{Row, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Components, Oid};
 use crate::select::{Selection, SelectionRequest};
 use crate::sql::{qualified, quote_identifier};
 
-use super::options::DumpContent;
-
-/// Every relation that may have to be locked or whose rows or value may be read. Members of extensions
-/// are left out: of them only privileges are dumped, and the rows of configuration tables, which are
-/// checked when the catalogs have been read.
+/// Every relation that may have to be locked or whose rows or value may be read. Of the members of an
+/// extension only its configuration tables are listed: of the others only privileges are dumped.
 ///
 /// A privilege that is null belongs to a relation that has just been dropped.
 const QUERY: &str = "select c.oid, c.relname, c.relkind, n.oid as namespace, n.nspname, n.nspowner,
@@ -23,14 +20,15 @@ const QUERY: &str = "select c.oid, c.relname, c.relkind, n.oid as namespace, n.n
             when 'S' then pg_catalog.has_sequence_privilege(c.oid, 'select')
             else pg_catalog.has_table_privilege(c.oid, 'select') end, true) as selectable,
         c.relrowsecurity and c.relkind = 'r' and pg_catalog.row_security_active(c.oid) as rows_hidden,
-        c.relpersistence
+        e.oid as extension
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'S')
-      and not exists (
-        select 1 from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-          and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e')
+    left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
+        and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+    left join pg_catalog.pg_extension e on e.oid = d.refobjid
+    where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't'
+      and (e.oid is null or c.oid = any (e.extconfig))
     order by c.oid";
 
 /// The state of the relations at one moment, as far as the dump cares.
@@ -46,14 +44,16 @@ pub(super) struct Candidates {
 
 /// The name of a relation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TableName {
-    pub(super) schema: String,
-    pub(super) name: String,
+pub struct TableName {
+    /// The raw name of its schema.
+    pub schema: String,
+    /// Its raw name.
+    pub name: String,
 }
 
 impl TableName {
     /// Returns the name as SQL text.
-    pub(super) fn sql(&self) -> String {
+    pub fn sql(&self) -> String {
         qualified(&self.schema, &self.name)
     }
 }
@@ -66,10 +66,11 @@ impl Candidates {
     pub(super) async fn read(
         session: &Session,
         request: &SelectionRequest,
-        content: DumpContent,
+        options: &CatalogOptions,
     ) -> Result<Candidates> {
         session.execute("restore the search path", "reset search_path").await?;
-        let database = session.query("ask for the database", "select current_database() as name").await?;
+        let database =
+            session.query("ask for the database", "select current_database() as name").await?;
         let database = database.single()?.text("name")?;
         let selection = resolve_selection(session, database, request).await?;
         let empty = "select pg_catalog.set_config('search_path', '', false)";
@@ -78,22 +79,32 @@ impl Candidates {
         let mut candidates =
             Candidates { selection, tables: BTreeMap::new(), obstacles: Obstacles::default() };
         for row in &rows {
-            candidates.add(row, content)?;
+            candidates.add(row, options)?;
         }
         Ok(candidates)
     }
 
-    fn add(&mut self, row: Row<'_>, content: DumpContent) -> Result<()> {
+    fn add(&mut self, row: Row<'_>, options: &CatalogOptions) -> Result<()> {
         let oid = row.oid("oid")?;
         let schema = row.text("nspname")?;
         let decision = self.selection.schema(row.oid("namespace")?, schema, row.oid("nspowner")?);
         let mut wanted = self.selection.table(oid, decision.contents);
-        if !content.has_data() || self.selection.excludes_data_of(oid) {
+        if !options.data || self.selection.excludes_data_of(oid) {
             wanted.remove(Components::DATA);
         }
         let locked = Components::DEFINITION | Components::DATA | Components::POLICY;
         let name = TableName { schema: schema.to_owned(), name: row.text("relname")?.to_owned() };
         let is_sequence = row.character("relkind")? == 'S';
+        if row.optional("extension").is_some() {
+            // Whether its rows are wanted is decided when the catalogs are read, and then what stands
+            // in the way is told. Here it is only locked in time.
+            let extension = self.selection.extension(row.oid("extension")?);
+            let readable = row.boolean("selectable")? && row.boolean("schema_usage")?;
+            if options.data && extension.contains(Components::DATA) && readable && !is_sequence {
+                self.tables.insert(oid, name);
+            }
+            return Ok(());
+        }
         if !wanted.intersects(if is_sequence { Components::DATA } else { locked }) {
             return Ok(());
         }
@@ -122,7 +133,7 @@ impl Candidates {
 
 /// What a role may not see.
 #[derive(Debug, Default)]
-pub(super) struct Obstacles {
+pub struct Obstacles {
     schemas: BTreeSet<String>,
     tables: BTreeSet<TableName>,
     sequences: BTreeSet<TableName>,
@@ -131,7 +142,7 @@ pub(super) struct Obstacles {
 
 impl Obstacles {
     /// Asks about relations whose rows are wanted and that [`Candidates`] did not cover.
-    pub(super) async fn of_relations(session: &Session, oids: &[Oid]) -> Result<Obstacles> {
+    pub async fn of_relations(session: &Session, oids: &[Oid]) -> Result<Obstacles> {
         let mut obstacles = Obstacles::default();
         if oids.is_empty() {
             return Ok(obstacles);
@@ -174,7 +185,7 @@ impl Obstacles {
     }
 
     /// Returns an error that names all obstacles and the statements that remove them, if there are any.
-    pub(super) async fn refuse(&self, session: &Session) -> Result<()> {
+    pub async fn refuse(&self, session: &Session) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
@@ -190,8 +201,12 @@ impl Obstacles {
             list.iter().map(TableName::sql).collect::<Vec<_>>().join(", ")
         };
         if !self.schemas.is_empty() {
-            let list =
-                self.schemas.iter().map(|name| quote_identifier(name)).collect::<Vec<_>>().join(", ");
+            let list = self
+                .schemas
+                .iter()
+                .map(|name| quote_identifier(name))
+                .collect::<Vec<_>>()
+                .join(", ");
             reasons.push(format!("no USAGE privilege on the schemas {list}"));
             remedies.push(format!("GRANT USAGE ON SCHEMA {list} TO {quoted_role};"));
         }

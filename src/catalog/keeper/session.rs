@@ -1,4 +1,4 @@
-//! The sessions of a dump: the same settings in all of them, and all of them on the same server.
+//! The sessions of one reading: the same settings in all of them, and all of them on the same server.
 //!
 //! Workers may be led elsewhere by a host list, DNS or a proxy that fails over. An exported snapshot
 //! means nothing there, so every session's server is compared with the keeper's before it is used.
@@ -12,9 +12,9 @@ use crate::sql::quote_literal_for_server;
 
 /// What tells one running server from every other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct ServerIdentity {
+pub struct ServerIdentity {
     /// The cluster's identifier, unless the role may not ask for it.
-    pub(super) system_identifier: Option<String>,
+    pub system_identifier: Option<String>,
     /// When its postmaster started, in microseconds.
     postmaster_start: String,
     /// Its address as it sees it itself, empty for Unix sockets.
@@ -23,7 +23,7 @@ pub(super) struct ServerIdentity {
 
 impl ServerIdentity {
     /// Asks a server; must run outside the dump's transaction, because one of the questions may fail.
-    pub(super) async fn ask(session: &Session) -> Result<ServerIdentity> {
+    pub async fn ask(session: &Session) -> Result<ServerIdentity> {
         // Some managed services take this function away from ordinary roles.
         let system_identifier = session
             .query(
@@ -54,29 +54,27 @@ impl ServerIdentity {
 
 /// How the sessions of one dump are opened and set up.
 #[derive(Debug, Clone)]
-pub(super) struct SessionRecipe {
+pub struct SessionRecipe {
     params: ConnectParams,
     settings: SessionSettings,
 }
 
 impl SessionRecipe {
-    pub(super) fn new(params: ConnectParams, role: Option<String>) -> Self {
-        let settings = SessionSettings { role, pinned_text: true, ..SessionSettings::default() };
+    /// Makes the recipe.
+    pub fn new(params: ConnectParams, settings: SessionSettings) -> Self {
         SessionRecipe { params, settings }
     }
 
     /// Opens a session for questions that need no settings.
-    pub(super) async fn connect(&self) -> Result<Session> {
+    pub async fn connect(&self) -> Result<Session> {
         Session::connect(&self.params).await
     }
 
     /// Makes the settings.
-    pub(super) async fn set_up(&self, session: &Session) -> Result<()> {
+    pub async fn set_up(&self, session: &Session) -> Result<()> {
         self.settings.apply(session).await?;
         // A parallel plan may return the rows of a range in any order and takes workers from others.
-        session
-            .execute("set up the session", "set max_parallel_workers_per_gather to 0")
-            .await?;
+        session.execute("set up the session", "set max_parallel_workers_per_gather to 0").await?;
         if session.version().has_connection_check() {
             // The backend notices soon when pgark was killed, instead of reading on to the end of its
             // table. Platforms that cannot watch a socket refuse the setting; then it stays as it is.
@@ -92,7 +90,7 @@ impl SessionRecipe {
     /// Opens a session that reads in the snapshot that the keeper exported.
     ///
     /// It stands inside a savepoint named `piece` then.
-    pub(super) async fn join(&self, server: &ServerIdentity, snapshot: &str) -> Result<Session> {
+    pub async fn join(&self, server: &ServerIdentity, snapshot: &str) -> Result<Session> {
         let session = self.connect().await?;
         let found = ServerIdentity::ask(&session).await?;
         if found != *server {
