@@ -1,2 +1,7 @@
 //! Integration tests: one binary, so that it links once; every file of the folder is listed here.
+
+mod support;
+
 mod connect;
+mod harness;
+mod shape;

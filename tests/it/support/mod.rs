@@ -1,0 +1,70 @@
+//! The harness of the integration tests: servers, databases, the command, oracles, damage.
+//!
+//! A test against real servers reads
+//!
+//! ```ignore
+//! use crate::support::{World, oracle, servers};
+//!
+//! #[test]
+//! fn dump_of_indexes_equals_stock() {
+//!     let Some(stock) = oracle::record() else { return };
+//!     for server in servers() {
+//!         let database = server.database("indexes");          // new, empty, dropped at the end
+//!         database.execute("create table t(a int); create index on t(a)");
+//!         let world = World::new();                           // own home, TMPDIR, working directory
+//!         let ours = world.pgark(&["pg_dump", "-s", "-d", database.uri()]).success();
+//!         assert_eq!(ours.stdout, stock.pg_dump(&database, &["-s"]), "on {server}");
+//!     }
+//! }
+//! ```
+//!
+//! **Servers** ([`servers`], one per major, the oldest first). Binaries are looked for in this order, and
+//! the first of a major is taken: the conformance build of 18 (`scripts/conformance setup`),
+//! `/usr/lib/postgresql/MAJOR/bin` (Debian), the cache of `scripts/postgres MAJOR`. Each is started when it
+//! is first asked for, once per test binary, on a Unix socket and a free port of 127.0.0.1, as the user
+//! `postgres` when the tests run as root. A watchdog ends it when the test process is gone, however
+//! it went, see [`cluster`]. `PGARK_TEST_MAJORS="12 18"` keeps only those majors;
+//! `PGARK_TEST_SERVER="URL URL"` uses running servers instead (a superuser on a server for tests, please).
+//! [`server_of`] gives one major; [`newest_server`] is for tests in which the version is of no
+//! interest. A test that breaks its server starts a private one: [`Cluster::start`] with settings.
+//!
+//! **Databases**: [`Server::database`], [`Server::database_with`] (encoding, template), dropped with the value.
+//! `execute` takes what psql takes (also `COPY ... FROM stdin` with its data); `query` gives psql's
+//! unaligned text.
+//!
+//! **The command**: [`World::pgark`] runs to the end and gives a [`Run`], which must be looked at:
+//! `success()`, `fails_with(code)`. [`World::called_as`] runs it through a link named `pg_dump`;
+//! [`World::command`] is for tests that send signals.
+//!
+//! **Oracles**: [`oracle::record`] is the stock 18 with every codec, [`oracle::second`] is 15 with none and
+//! gzip. What is missing is said loudly, once; with `CI` set it is a failure.
+//!
+//! The types behind these are [`server::Server`], [`database::Database`], [`command::Run`].
+//!
+//! **Damage**: [`damage`] flips, truncates and removes, on copies. **Text**: [`filters`] are for insta.
+
+pub(crate) mod cluster;
+pub(crate) mod command;
+pub(crate) mod damage;
+pub(crate) mod database;
+pub(crate) mod filters;
+pub(crate) mod installation;
+pub(crate) mod oracle;
+pub(crate) mod server;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use command::World;
+pub(crate) use server::{newest_server, server_of, servers};
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::Mutex;
+
+/// Says, past the capture of the test runner and once per message, that something is not there; fails in CI.
+pub(crate) fn missing(what: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    assert!(std::env::var_os("CI").is_none(), "{what}");
+    if SAID.lock().expect("nobody panics while holding this").insert(what.to_owned()) {
+        let _ = writeln!(std::io::stderr(), "\n!!! NOT TESTED: {what}\n");
+    }
+}

@@ -1,0 +1,114 @@
+//! The stock client tools, against which pgark is held.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::cluster::run;
+use super::command::Run;
+use super::database::Database;
+use super::installation::{Installation, conformance_directories};
+use super::missing;
+
+/// The fixed key that makes two plain dumps comparable.
+pub(crate) const RESTRICT_KEY: &str = "pgark";
+
+/// One installation of pg_dump, pg_restore and psql.
+#[derive(Debug, Clone)]
+pub(crate) struct Oracle {
+    bin: PathBuf,
+    major: u32,
+}
+
+/// Returns the oracle of record: the stock 18 with every codec, built by `scripts/conformance setup`.
+pub(crate) fn record() -> Option<Oracle> {
+    let oracle = conformance().map(|bin| Oracle { bin, major: 18 });
+    if oracle.is_none() {
+        missing(
+            "the stock PostgreSQL 18 tools are not built; scripts/conformance setup builds them",
+        );
+    }
+    oracle
+}
+
+/// Returns the second oracle: Debian's 15, which knows no compression and gzip.
+pub(crate) fn second() -> Option<Oracle> {
+    let installation = Installation::of(15).filter(|i| i.bin.join("pg_restore").exists());
+    if installation.is_none() {
+        missing("the PostgreSQL 15 tools are not installed; scripts/test installs them");
+    }
+    installation.map(|found| Oracle { bin: found.bin.clone(), major: 15 })
+}
+
+/// Returns the oracles there are, the one of record first.
+pub(crate) fn all() -> Vec<Oracle> {
+    [record(), second()].into_iter().flatten().collect()
+}
+
+impl Oracle {
+    /// Returns the major version.
+    pub(crate) fn major(&self) -> u32 {
+        self.major
+    }
+
+    /// Tells whether this pg_dump can read a database of that server: it refuses newer ones.
+    pub(crate) fn can_dump(&self, database: &Database) -> bool {
+        self.major >= database.major()
+    }
+
+    /// Tells whether the tools can read a compression of `-Z`.
+    pub(crate) fn knows(&self, compression: &str) -> bool {
+        self.major >= 16 || matches!(compression, "none" | "gzip")
+    }
+
+    /// Returns the plain text of stock pg_dump, with [`RESTRICT_KEY`].
+    pub(crate) fn pg_dump(&self, database: &Database, arguments: &[&str]) -> String {
+        let mut command = self.command("pg_dump");
+        command.arg(format!("--restrict-key={RESTRICT_KEY}"));
+        run(command.args(arguments).args(["-d", database.uri()]))
+    }
+
+    /// Writes an archive with stock pg_dump.
+    pub(crate) fn dump_archive(&self, database: &Database, path: &Path, arguments: &[&str]) {
+        let mut command = self.command("pg_dump");
+        run(command.arg("-f").arg(path).args(arguments).args(["-d", database.uri()]));
+    }
+
+    /// Restores an archive with stock pg_restore, which must succeed and say nothing.
+    pub(crate) fn restore(&self, archive: &Path, database: &Database, arguments: &[&str]) {
+        let mut command = self.command("pg_restore");
+        let command = command.args(arguments).args(["-d", database.uri()]).arg(archive);
+        let output = command.output().expect("pg_restore can be started");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.is_empty(), "{command:?}: {stderr}");
+    }
+
+    /// Runs stock pg_restore without a database, for lists and scripts.
+    pub(crate) fn pg_restore(&self, arguments: &[&str], archive: &Path) -> Run {
+        let mut command = self.command("pg_restore");
+        Run::of(command.args(arguments).arg(archive))
+    }
+
+    /// Prepares one of the tools.
+    pub(crate) fn command(&self, tool: &str) -> Command {
+        let mut command = Command::new(self.bin.join(tool));
+        command.env_clear().env("PATH", "/usr/bin:/bin");
+        command
+    }
+}
+
+/// Returns a psql; every test needs one, so its absence is always a failure.
+pub(super) fn psql_program() -> &'static Path {
+    static PSQL: OnceLock<PathBuf> = OnceLock::new();
+    PSQL.get_or_init(|| {
+        let installed = Installation::all().iter().rev().map(|i| i.bin.join("psql"));
+        let candidates = conformance().map(|bin| bin.join("psql")).into_iter().chain(installed);
+        let found = candidates.chain(["/usr/bin/psql".into()]).find(|program| program.exists());
+        found.expect("the tests need psql; scripts/test installs it")
+    })
+}
+
+fn conformance() -> Option<PathBuf> {
+    let candidates = conformance_directories().into_iter().map(|d| d.join("pg18/bin"));
+    candidates.into_iter().find(|bin| bin.join("pg_restore").exists())
+}

@@ -1,0 +1,143 @@
+//! The servers that tests run on: our own clusters, or running ones that the environment names.
+
+use std::fmt;
+use std::sync::{Mutex, OnceLock};
+
+use super::cluster::Cluster;
+use super::database::{Database, psql};
+use super::installation::{Installation, REQUIRED};
+use super::missing;
+
+/// A server of one major, started at the first use.
+#[derive(Debug)]
+pub(crate) struct Server {
+    major: u32,
+    home: Home,
+}
+
+#[derive(Debug)]
+enum Home {
+    Own { installation: &'static Installation, cluster: Mutex<Option<&'static Cluster>> },
+    Given { url: String },
+}
+
+/// Returns every server, the oldest major first.
+pub(crate) fn servers() -> &'static [Server] {
+    static SERVERS: OnceLock<Vec<Server>> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        let servers = match std::env::var("PGARK_TEST_SERVER") {
+            Ok(urls) if !urls.trim().is_empty() => given(&urls),
+            _ => own(),
+        };
+        assert!(
+            !servers.is_empty(),
+            "no PostgreSQL server: run scripts/test, or scripts/postgres 18, or set PGARK_TEST_SERVER"
+        );
+        servers
+    })
+}
+
+/// Returns the server of one major, or says that it is missing.
+pub(crate) fn server_of(major: u32) -> Option<&'static Server> {
+    let server = servers().iter().find(|server| server.major == major);
+    if server.is_none() {
+        missing(&format!("no server {major}"));
+    }
+    server
+}
+
+/// Returns the newest server, for tests in which the version is of no interest.
+pub(crate) fn newest_server() -> &'static Server {
+    servers().last().expect("there is a server")
+}
+
+fn own() -> Vec<Server> {
+    let wanted = std::env::var("PGARK_TEST_MAJORS").unwrap_or_default();
+    let wanted: Vec<u32> = wanted.split_whitespace().filter_map(|m| m.parse().ok()).collect();
+    let is_wanted = |major: &u32| wanted.is_empty() || wanted.contains(major);
+    for major in REQUIRED.iter().filter(|major| is_wanted(major)) {
+        if Installation::of(*major).is_none() {
+            missing(&format!(
+                "no binaries of PostgreSQL {major}; scripts/postgres {major} fetches them"
+            ));
+        }
+    }
+    let found = Installation::all().iter().filter(|i| is_wanted(&i.major));
+    found
+        .map(|installation| Server {
+            major: installation.major,
+            home: Home::Own { installation, cluster: Mutex::new(None) },
+        })
+        .collect()
+}
+
+fn given(urls: &str) -> Vec<Server> {
+    let urls = urls.split([' ', ',', '\n']).filter(|url| !url.is_empty());
+    let mut servers: Vec<Server> = urls
+        .map(|url| {
+            let number = psql(url, "show server_version_num");
+            let number: u32 = number.trim().parse().expect("a version number");
+            Server { major: number / 10_000, home: Home::Given { url: url.to_owned() } }
+        })
+        .collect();
+    servers.sort_by_key(|server| server.major);
+    servers
+}
+
+impl Server {
+    /// Returns the major version.
+    pub(crate) fn major(&self) -> u32 {
+        self.major
+    }
+
+    /// Returns the URI of a database of this server by the quickest way there is.
+    pub(crate) fn uri(&self, database: &str) -> String {
+        match &self.home {
+            Home::Own { .. } => self.cluster().expect("an own server").uri(database),
+            Home::Given { url } => with_database(url, database),
+        }
+    }
+
+    /// Returns the cluster, unless the server is somebody else's.
+    pub(crate) fn cluster(&self) -> Option<&'static Cluster> {
+        let Home::Own { installation, cluster } = &self.home else { return None };
+        // After a panic in `start` the lock is poisoned and the next test tries again.
+        let mut cluster = cluster.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Leaked on purpose: it lives as long as the process, and the watchdog ends it.
+        Some(*cluster.get_or_insert_with(|| Box::leak(Box::new(Cluster::start(installation, "")))))
+    }
+
+    /// Makes an empty database whose name begins with `name`.
+    pub(crate) fn database(&self, name: &str) -> Database {
+        Database::create(self, name, "")
+    }
+
+    /// Makes an empty database with options of `CREATE DATABASE`, such as `encoding 'LATIN1' template template0`.
+    pub(crate) fn database_with(&self, name: &str, options: &str) -> Database {
+        Database::create(self, name, options)
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgreSQL {}", self.major)
+    }
+}
+
+/// Puts another database into a URL.
+fn with_database(url: &str, database: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, None), |(a, q)| (a, Some(q)));
+    let (scheme, rest) = address.split_once("://").expect("PGARK_TEST_SERVER holds URLs");
+    let authority = rest.split('/').next().unwrap_or_default();
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{scheme}://{authority}/{database}{query}")
+}
+
+#[test]
+fn another_database_is_put_into_a_url() {
+    assert_eq!(with_database("postgresql://u:p@h:1", "d"), "postgresql://u:p@h:1/d");
+    assert_eq!(
+        with_database("postgres://h/old?sslmode=require", "d"),
+        "postgres://h/d?sslmode=require"
+    );
+}
