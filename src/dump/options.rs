@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, Local};
 
 use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
@@ -56,7 +56,7 @@ pub struct DumpOptions {
     /// The role to become after login.
     pub role: Option<String>,
     /// The wall clock at the start; it is written into the archive, the library has no clock.
-    pub started: DateTime<FixedOffset>,
+    pub started: DateTime<Local>,
     /// The options as they were given, for the manifest; no secrets.
     pub command_line: Vec<String>,
 }
@@ -66,7 +66,7 @@ impl DumpOptions {
     pub fn new(
         connection: ConnectParams,
         output: impl Into<PathBuf>,
-        started: DateTime<FixedOffset>,
+        started: DateTime<Local>,
     ) -> Self {
         DumpOptions {
             connection,

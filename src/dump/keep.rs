@@ -1,0 +1,94 @@
+//! The keeper while data is read: it stays connected, and it reads what the workers cannot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::run::{Run, stopped};
+use super::split::Piece;
+use super::work::worth_another_try;
+use crate::connect::{Session, is_connection_lost, server_error, sqlstate};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Firewalls and proxies forget connections that are silent for some minutes.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+
+/// How long the loss of the connection may go unnoticed while nothing is asked over it.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// How often a piece is begun again after somebody cancelled its statement.
+const ATTEMPTS: u32 = 5;
+
+/// Holds the snapshot and the locks until everything is read.
+pub(super) async fn keep(run: Arc<Run>, mut session: Session) -> Result<()> {
+    let result = until_done(&run, &mut session).await;
+    if result.is_ok() {
+        session.close().await;
+    }
+    result.map_err(|error| explain(error, &run))
+}
+
+async fn until_done(run: &Run, session: &mut Session) -> Result<()> {
+    session.execute("set a savepoint", "savepoint piece").await?;
+    let mut beat = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            () = run.stop.wait() => return Err(stopped()),
+            piece = run.queue.take_as_keeper() => match piece {
+                Some(piece) => {
+                    read(run, session, piece).await?;
+                    beat = Instant::now();
+                }
+                None => return Ok(()),
+            },
+            () = sleep(GLANCE) => {
+                if session.is_closed() || beat.elapsed() >= HEARTBEAT {
+                    session.execute("keep the snapshot", "select 1").await?;
+                    beat = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+async fn read(run: &Run, session: &mut Session, piece: Piece) -> Result<()> {
+    let mut attempt = 1;
+    while let Err(error) = run.read(session, piece).await {
+        let again = worth_another_try(&error) && !is_connection_lost(&error);
+        if !again || attempt == ATTEMPTS || run.stop.is_set() {
+            return Err(error);
+        }
+        run.again(piece, &error);
+        // Without the savepoint the snapshot would be lost with the transaction.
+        session.execute("go back to the savepoint", "rollback to savepoint piece").await?;
+        attempt += 1;
+    }
+    Ok(())
+}
+
+/// Says what the loss of this one connection means.
+fn explain(error: Error, run: &Run) -> Error {
+    let conflict = server_error(&error)
+        .is_some_and(|error| error.sqlstate == sqlstate::SERIALIZATION_FAILURE);
+    let error = if is_connection_lost(&error) || error.kind() == ErrorKind::Connection {
+        Error::new(
+            ErrorKind::Connection,
+            format!(
+                "lost the connection that holds the snapshot and the locks of the dump, {}: nothing was written",
+                run.snapshot
+            ),
+        )
+        .with_source(error)
+        .with_hint("run the dump again: the rows read so far cannot be completed without the snapshot")
+    } else {
+        error
+    };
+    if conflict {
+        return error.with_hint(
+            "the standby had to replay changes to rows that the snapshot still sees: set hot_standby_feedback or raise max_standby_streaming_delay there, or dump the primary",
+        );
+    }
+    error
+}

@@ -1,0 +1,350 @@
+//! The second half of a dump: the plan is carried out.
+//!
+//! ```text
+//!              queue of pieces
+//!   worker 1 <-+   |   +-> worker N          each with its session: COPY -> PieceSink
+//!       |          v             |
+//!       |        keeper <--------+           pieces whose lock is refused; heartbeat
+//!       +-> data files <---------+
+//! ```
+//!
+//! Whoever fails for good stops everybody. Nothing is visible under the output's name until the last
+//! step, so an error or an interrupt needs no cleaning beyond dropping the writer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::describe;
+use super::keep;
+use super::plan::{DumpPlan, PlannedTable};
+use super::queue::Queue;
+use super::report::{DumpReport, TableReport};
+use super::sink::{BlockBudget, PieceSink};
+use super::split::Piece;
+use super::work;
+use crate::archive::{DataFileSummary, DataFileWriter, DirectoryWriter, PieceWriter};
+use crate::catalog::{ServerIdentity, SessionRecipe};
+use crate::codec::Compression;
+use crate::connect::Session;
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::{Interrupt, ProgressHandle};
+
+/// What all who work on one dump share.
+pub(super) struct Run {
+    pub(super) queue: Queue,
+    pub(super) recipe: SessionRecipe,
+    pub(super) server: ServerIdentity,
+    pub(super) snapshot: String,
+    pub(super) progress: ProgressHandle,
+    /// Set when the dump ends early, whatever the reason.
+    pub(super) stop: Interrupt,
+    pub(super) tables: Vec<TableRun>,
+    pub(super) restarts: AtomicU64,
+    pub(super) yielded: AtomicU64,
+    budget: BlockBudget,
+    compression: Compression,
+    writer: Arc<DirectoryWriter>,
+}
+
+/// A table while it is read.
+pub(super) struct TableRun {
+    pub(super) table: PlannedTable,
+    pieces: usize,
+    state: Mutex<TableState>,
+}
+
+#[derive(Default)]
+struct TableState {
+    /// The data file, from the first piece's beginning to the last one's end.
+    file: Option<Arc<DataFileWriter>>,
+    done: usize,
+    reading: Duration,
+    summary: Option<DataFileSummary>,
+}
+
+impl DumpPlan {
+    /// Reads the data and writes the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connection`] when the session that holds the snapshot is lost,
+    /// [`ErrorKind::Storage`] when the archive cannot be written, [`ErrorKind::Server`] when the server
+    /// cannot read its own data, [`ErrorKind::Interrupted`] when `interrupt` was set. Whatever the
+    /// reason, nothing is left that looks like an archive, and running again is safe.
+    pub async fn run(self, interrupt: Interrupt) -> Result<DumpReport> {
+        let began = Instant::now();
+        let DumpPlan { options, keeper, progress, entries, version, tables, pieces, warnings } = self;
+        let sequences = describe::sequences(&keeper.database);
+        let settings = describe::settings(&keeper.session).await?;
+        let writer = DirectoryWriter::create(&options.output, options.compression)?;
+        let workers = if options.jobs > 1 { options.jobs.min(pieces.len()) } else { 0 };
+        let bytes = pieces.iter().map(|piece| piece.cost).sum();
+        progress.phase("dumping table data", tables.len() as u64, bytes);
+        let mut counts = vec![0; tables.len()];
+        for piece in &pieces {
+            counts[piece.table] += 1;
+        }
+        let tables = tables.into_iter().zip(counts);
+        let run = Arc::new(Run {
+            queue: Queue::new(pieces, workers),
+            recipe: keeper.recipe,
+            server: keeper.identity,
+            snapshot: keeper.snapshot,
+            progress: Arc::clone(&progress),
+            stop: Interrupt::default(),
+            tables: tables.map(|(table, pieces)| TableRun::new(table, pieces)).collect(),
+            restarts: AtomicU64::new(0),
+            yielded: AtomicU64::new(0),
+            budget: BlockBudget::new(options.jobs),
+            compression: options.compression,
+            writer: Arc::new(writer),
+        });
+        everybody(&run, keeper.session, workers, &interrupt).await?;
+        interrupt.check()?;
+
+        progress.phase("completing the archive", 0, 0);
+        let run = Arc::into_inner(run)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "somebody still works on the dump"))?;
+        let Run { tables, writer, server, restarts, yielded, .. } = run;
+        let writer = Arc::into_inner(writer)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "somebody still writes the archive"))?;
+        let mut reports = Vec::with_capacity(tables.len());
+        let mut data = Vec::with_capacity(tables.len());
+        for table in tables {
+            let (table, reading, summary) = table.into_parts()?;
+            reports.push(TableReport {
+                schema: table.name.schema.clone(),
+                name: table.name.name.clone(),
+                fingerprint: summary.fingerprint,
+                raw_bytes: summary.raw_bytes,
+                stored_bytes: summary.stored_bytes,
+                reading,
+            });
+            data.push((table, summary));
+        }
+        let facts = &keeper.database.facts;
+        let elapsed = began.elapsed();
+        let manifest = describe::manifest(&describe::Facts {
+            options: &options,
+            session: facts,
+            system_identifier: server.system_identifier.as_deref(),
+            snapshot_lsn: keeper.snapshot_lsn.as_deref(),
+            version,
+            elapsed,
+            settings,
+            sequences,
+            entries: &entries,
+            data: &data,
+        });
+        let header = describe::header(&options, facts, version);
+        let entry_count = entries.len();
+        let finish = tokio::task::spawn_blocking(move || writer.finish(&header, &entries, manifest));
+        finish.await.map_err(|error| {
+            Error::new(ErrorKind::Internal, "the archive could not be completed").with_source(error)
+        })??;
+        Ok(DumpReport {
+            output: options.output.display().to_string(),
+            database: facts.database.clone(),
+            server_version: facts.version_text.clone(),
+            entries: entry_count,
+            rows: reports.iter().map(|table| table.fingerprint.rows).sum(),
+            raw_bytes: reports.iter().map(|table| table.raw_bytes).sum(),
+            stored_bytes: reports.iter().map(|table| table.stored_bytes).sum(),
+            elapsed: began.elapsed(),
+            restarts: restarts.into_inner(),
+            yielded: yielded.into_inner(),
+            tables: reports,
+            warnings,
+        })
+    }
+}
+
+/// Lets the keeper and the workers read everything; returns when all of them have ended.
+async fn everybody(
+    run: &Arc<Run>,
+    keeper: Session,
+    workers: usize,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    let keeping = tasks.spawn(keep::keep(Arc::clone(run), keeper)).id();
+    for _ in 0..workers {
+        tasks.spawn(work::work(Arc::clone(run)));
+    }
+    let mut failure: Option<Error> = None;
+    let mut interrupted = false;
+    loop {
+        let ended = tokio::select! {
+            ended = tasks.join_next_with_id() => ended,
+            () = interrupt.wait(), if !interrupted => {
+                interrupted = true;
+                run.stop.trigger();
+                continue;
+            }
+        };
+        let (id, result) = match ended {
+            None => break,
+            Some(Ok((id, result))) => (id, result),
+            Some(Err(error)) => {
+                let id = error.id();
+                (id, Err(Error::new(ErrorKind::Internal, "a worker failed").with_source(error)))
+            }
+        };
+        if let Err(error) = result {
+            run.stop.trigger();
+            // Losing the keeper explains what the others ran into, never the other way round.
+            let explains = id == keeping && error.kind() != ErrorKind::Interrupted;
+            if failure.as_ref().is_none_or(|first| explains || first.kind() == ErrorKind::Interrupted) {
+                failure = Some(error);
+            }
+        }
+    }
+    if interrupted {
+        return Err(Error::new(
+            ErrorKind::Interrupted,
+            "interrupted: nothing was written, running again is safe",
+        ));
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+impl Run {
+    /// Reads a piece over a session and completes it in the archive.
+    ///
+    /// When this fails nothing of the piece is in flight and it may be begun again.
+    pub(super) async fn read(&self, session: &mut Session, piece: Piece) -> Result<()> {
+        let table = &self.tables[piece.table];
+        let item = table.item(piece);
+        let began = Instant::now();
+        self.progress.started(&item, piece.cost);
+        let writer = self.begin(piece)?;
+        let progress = Arc::clone(&self.progress);
+        let mut sink =
+            PieceSink::new(&self.budget, self.compression, writer, progress, item.clone()).await?;
+        let result = self.copy(session, piece, &mut sink).await;
+        if let Err(error) = result {
+            sink.abandon().await;
+            return Err(error);
+        }
+        sink.finish().await?;
+        self.complete(piece, began.elapsed()).await?;
+        self.progress.finished(&item);
+        self.queue.done();
+        Ok(())
+    }
+
+    async fn copy(&self, session: &mut Session, piece: Piece, sink: &mut PieceSink) -> Result<()> {
+        let table = &self.tables[piece.table].table;
+        let purpose = format!("read the rows of {}", table.name.sql());
+        let canceller = session.canceller();
+        let mut copy = session.copy_out(&purpose, &table.copy_statement(piece.range)).await?;
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                () = self.stop.wait() => {
+                    // The server would go on to the end of the table before it notices that we left.
+                    let _ = canceller.cancel().await;
+                    return Err(stopped());
+                }
+                chunk = copy.next() => chunk?,
+            };
+            match chunk {
+                Some(chunk) => sink.push(&chunk).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Begins a piece in its data file, throwing away what an attempt before has left.
+    fn begin(&self, piece: Piece) -> Result<PieceWriter> {
+        let table = &self.tables[piece.table];
+        let mut state = table.lock();
+        let file = match &state.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = Arc::new(self.writer.data_file(table.table.dump_id)?);
+                state.file = Some(Arc::clone(&file));
+                file
+            }
+        };
+        file.piece(piece.index)
+    }
+
+    /// Notes that a piece is in its data file, and completes the file after the last one.
+    async fn complete(&self, piece: Piece, reading: Duration) -> Result<()> {
+        let table = &self.tables[piece.table];
+        let file = {
+            let mut state = table.lock();
+            state.reading += reading;
+            state.done += 1;
+            if state.done < table.pieces {
+                return Ok(());
+            }
+            state.file.take().and_then(Arc::into_inner)
+        };
+        let file =
+            file.ok_or_else(|| Error::new(ErrorKind::Internal, "a data file is still in use"))?;
+        let pieces = table.pieces;
+        let finish = tokio::task::spawn_blocking(move || file.finish(pieces));
+        let summary = finish.await.map_err(|error| {
+            Error::new(ErrorKind::Internal, "a data file could not be completed").with_source(error)
+        })??;
+        table.lock().summary = Some(summary);
+        Ok(())
+    }
+
+    /// Notes that a piece is read again from its beginning.
+    pub(super) fn again(&self, piece: Piece, error: &Error) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+        let item = self.tables[piece.table].item(piece);
+        self.progress.restarted(&item);
+        self.progress.warning(&format!("reading {item} again: {}", with_causes(error)));
+    }
+}
+
+/// Returns the error of somebody who was told to stop.
+pub(super) fn stopped() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped")
+}
+
+/// Returns a message with its causes in one line.
+pub(super) fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl TableRun {
+    fn new(table: PlannedTable, pieces: usize) -> Self {
+        TableRun { table, pieces, state: Mutex::default() }
+    }
+
+    /// Names a piece for whoever watches.
+    pub(super) fn item(&self, piece: Piece) -> String {
+        let name = self.table.name.sql();
+        if self.pieces == 1 { name } else { format!("{name} ({}/{})", piece.index + 1, self.pieces) }
+    }
+
+    fn into_parts(self) -> Result<(PlannedTable, Duration, DataFileSummary)> {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match state.summary {
+            Some(summary) => Ok((self.table, state.reading, summary)),
+            None => Err(Error::new(
+                ErrorKind::Internal,
+                format!("{} was not completed", self.table.name.sql()),
+            )),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TableState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
