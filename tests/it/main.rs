@@ -3,5 +3,6 @@
 mod support;
 
 mod connect;
+mod dump;
 mod harness;
 mod shape;

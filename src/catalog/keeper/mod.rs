@@ -15,6 +15,7 @@ mod lock;
 mod session;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use self::candidates::Candidates;
 use self::lock::{Locked, Locker};
@@ -54,7 +55,6 @@ pub struct KeeperOptions {
 }
 
 /// A session that holds locks and snapshot.
-#[derive(Debug)]
 pub struct Keeper {
     /// The session, inside its transaction.
     pub session: Session,
@@ -148,6 +148,17 @@ impl Keeper {
             format!("the list of tables changed {ATTEMPTS} times while they were being locked"),
         )
         .with_hint("dump when no migration is running, or leave changing schemas out with --exclude-schema"))
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The model of a database fills many pages.
+        f.debug_struct("Keeper")
+            .field("session", &self.session)
+            .field("snapshot", &self.snapshot)
+            .field("locked", &self.locked.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,62 @@
+//! What a role may not read is said before any data is read, all of it at once.
+
+use pgark::catalog::{Keeper, KeeperOptions};
+use pgark::connect::Session;
+use pgark::error::ErrorKind;
+use pgark::progress::silent;
+use pgark::select::{SelectionRequest, TablePattern};
+
+use super::params_as;
+use crate::support::servers;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_cannot_be_read_is_named_with_the_remedy() {
+    for server in servers() {
+        let database = server.database("dump_refusal");
+        let role = format!("{}_reader", database.name());
+        database.execute(&format!(
+            "create role {role} login;
+             create schema hidden; create table hidden.t(a int); create table open(a int);
+             create table \"Closed\"(a int); create sequence steps; create table secret(a int);
+             alter table secret enable row level security;
+             create table owned(a int); alter table owned enable row level security; alter table owned owner to {role};
+             grant select on open, secret to {role};"
+        ));
+        let mut options = KeeperOptions::default();
+        let params = params_as(&database, Some(&role));
+        let error = Keeper::open(&params, &options, &silent()).await.expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(
+            error.message(),
+            format!(
+                "the role {role} cannot read everything that was asked for: no USAGE privilege on the schemas hidden; \
+                 no SELECT privilege on the tables hidden.t, public.\"Closed\"; no SELECT privilege on the sequences public.steps; \
+                 row security may hide rows of the tables public.secret"
+            ),
+            "on {server}"
+        );
+        // The remedy is SQL that works.
+        let remedy = error.hints()[0].split_once(": ").expect("statements").1.to_owned();
+        let administrator = Session::connect(&params_as(&database, None)).await.expect("session");
+        administrator.execute("follow the advice", &remedy).await.expect("valid statements");
+        Keeper::open(&params, &options, &silent()).await.expect("allowed now");
+        administrator
+            .execute(
+                "take it back",
+                &format!("alter role {role} nobypassrls; revoke select on \"Closed\" from {role}"),
+            )
+            .await
+            .expect("revoke");
+        // What is not dumped needs no privilege.
+        options.request = SelectionRequest {
+            exclude_tables: vec![TablePattern::new("\"Closed\"")],
+            exclude_table_data: vec![TablePattern::new("secret")],
+            ..SelectionRequest::default()
+        };
+        Keeper::open(&params, &options, &silent()).await.expect("only what may be read");
+        administrator
+            .execute("drop", &format!("drop owned by {role} cascade; drop role {role}"))
+            .await
+            .expect("drop");
+    }
+}
