@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::login::Endpoint;
+use super::endpoint::{Encryption, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A cancel request that has not been taken by then will not be.
@@ -18,13 +18,19 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Canceller {
     endpoint: Arc<Endpoint>,
+    encryption: Encryption,
     process_id: i32,
     secret_key: i32,
 }
 
 impl Canceller {
-    pub(super) fn new(endpoint: Arc<Endpoint>, process_id: i32, secret_key: i32) -> Self {
-        Canceller { endpoint, process_id, secret_key }
+    pub(super) fn new(
+        endpoint: Endpoint,
+        encryption: Encryption,
+        process_id: i32,
+        secret_key: i32,
+    ) -> Self {
+        Canceller { endpoint: Arc::new(endpoint), encryption, process_id, secret_key }
     }
 
     /// Sends the request, with TLS if the session uses TLS.
@@ -33,7 +39,8 @@ impl Canceller {
     /// statement was still running shows in its own result.
     pub async fn cancel(&self) -> Result<()> {
         let attempt = async {
-            let mut wire = self.endpoint.open().await?.wire;
+            let opened = self.endpoint.open(&self.encryption).await;
+            let mut wire = opened.map_err(|failure| failure.into_cancel_error(self.error()))?.wire;
             let mut request = BytesMut::new();
             frontend::cancel_request(self.process_id, self.secret_key, &mut request);
             let sent: std::io::Result<()> = async {

@@ -172,3 +172,32 @@ fn unknown(name: &str, origin: &Origin) -> Error {
     let name = if is_word { format!("\"{name}\"") } else { "a name that is not shown".to_owned() };
     Error::new(ErrorKind::Usage, format!("{origin} holds an unknown connection parameter: {name}"))
 }
+
+/// Reads a parameter that has a few possible values; `None` if it is not set.
+pub(super) fn choice<T: Copy>(
+    settings: &Settings,
+    name: &str,
+    choices: &[(&str, T)],
+) -> Result<Option<T>> {
+    let Some(value) = settings.get(name) else { return Ok(None) };
+    match choices.iter().find(|(choice, _)| *choice == value) {
+        Some((_, meaning)) => Ok(Some(*meaning)),
+        None => {
+            let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+            Err(invalid(settings, name, &format!("one of {}", names.join(", "))))
+        }
+    }
+}
+
+/// Reads a parameter that is a whole number; white space around it is accepted, as by `pqParseIntParam`.
+pub(super) fn integer(settings: &Settings, name: &str) -> Result<Option<i32>> {
+    let Some(text) = settings.get(name) else { return Ok(None) };
+    text.trim().parse().map(Some).map_err(|_| invalid(settings, name, "a whole number"))
+}
+
+/// Says that the value of a parameter, which must be no secret, is not what it should be.
+pub(super) fn invalid(settings: &Settings, name: &str, wanted: &str) -> Error {
+    let value = settings.get_raw(name).unwrap_or_default();
+    let origin = settings.origin(name).map(|origin| format!(" from {origin}")).unwrap_or_default();
+    Error::new(ErrorKind::Usage, format!("{name} \"{value}\"{origin} is not {wanted}"))
+}

@@ -1,32 +1,31 @@
-//! From parameters to a session that has logged in: every host and address in turn.
+//! The login on an open connection.
 //!
 //! tokio-postgres speaks the login (startup, authentication) over a [`LoginWire`], which hands it one
 //! message at a time and looks at each on the way. So what tokio-postgres keeps to itself is known here
-//! too (settings, backend process id, cancel key, the server's own words), nothing that arrives after
-//! the login is swallowed, and the wire can be taken back for the session's own driver.
+//! too (settings, backend process id, cancel key, the server's own words), `require_auth` is enforced
+//! before anything is answered, nothing that arrives after the login is swallowed, and the wire can be
+//! taken back for the session's own driver.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::future::{Ready, ready};
 use std::io;
-use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::{Config, SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
+use super::authentication::Watch;
 use super::cancel::Canceller;
-use super::params::{ConnectParams, Host};
+use super::endpoint::{Encryption, Endpoint};
+use super::failure::{Cause, Failure, Step};
+use super::params::ConnectParams;
 use super::rows::Reader;
-use super::server_error::{ConnectionLost, ServerError};
+use super::server_error::ServerError;
 use super::wire::Wire;
-use crate::error::{Error, ErrorKind, Result};
 
 /// Messages of a login are short; more is no PostgreSQL server.
 const LONGEST_LOGIN_MESSAGE: usize = 256 * 1024;
@@ -42,155 +41,107 @@ pub(super) struct Login {
     pub(super) canceller: Canceller,
     pub(super) address: String,
     pub(super) description: String,
+    pub(super) encrypted: bool,
 }
 
-/// One address of one host, and how to get there: enough to connect to the same server again.
-#[derive(Debug, Clone)]
-pub(super) struct Endpoint {
-    host: Host,
-    target: Target,
-    connect_timeout: Option<Duration>,
-}
+/// Opens a connection and logs in.
+pub(super) async fn log_in(
+    params: &ConnectParams,
+    endpoint: &Endpoint,
+    encryption: &Encryption,
+) -> Result<Login, Failure> {
+    let opened = endpoint.open(encryption).await?;
+    let encrypted = opened.end_point.is_some();
+    let (password, password_origin) = params.password(&endpoint.host).unzip();
+    let watch = Watch::new(params.required_authentication.clone(), password.is_some());
+    let state = Arc::new(Mutex::new(Watched::new(opened.wire, watch)));
 
-#[derive(Debug, Clone)]
-enum Target {
-    Tcp(std::net::SocketAddr),
-    Unix(PathBuf),
-}
-
-/// An open connection on which no login was tried yet.
-pub(super) struct Opened {
-    pub(super) wire: Wire,
-    /// The hash of the server's certificate for channel binding.
-    end_point: Option<Vec<u8>>,
-}
-
-impl Endpoint {
-    /// Opens a connection, with TLS if it is wanted.
-    pub(super) async fn open(&self) -> Result<Opened> {
-        let opening = async {
-            match &self.target {
-                Target::Tcp(address) => TcpStream::connect(address).await.and_then(|stream| {
-                    stream.set_nodelay(true)?;
-                    Ok(Wire::Tcp(stream))
-                }),
-                Target::Unix(path) => UnixStream::connect(path).await.map(Wire::Unix),
-            }
-        };
-        let opened = match self.connect_timeout {
-            None => opening.await,
-            Some(limit) => match tokio::time::timeout(limit, opening).await {
-                Ok(opened) => opened,
-                Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            },
-        };
-        match opened {
-            Ok(wire) => Ok(Opened { wire, end_point: None }),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Connection, format!("could not connect to {self}"))
-                    .with_source(error))
-            }
-        }
-    }
-
-    fn address(&self) -> String {
-        match &self.target {
-            Target::Tcp(address) => address.to_string(),
-            Target::Unix(path) => path.display().to_string(),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.target {
-            Target::Tcp(address) if self.host.name != address.ip().to_string() => {
-                write!(f, "host {} ({}), port {}", self.host.name, address.ip(), address.port())
-            }
-            _ => self.host.fmt(f),
-        }
-    }
-}
-
-/// Logs in to the first host that takes us.
-pub(super) async fn login(params: &ConnectParams) -> Result<Login> {
-    let mut failure = None;
-    for host in &params.hosts {
-        match endpoints(params, host).await {
-            Ok(endpoints) => {
-                for endpoint in endpoints {
-                    match attempt(params, Arc::new(endpoint)).await {
-                        Ok(login) => return Ok(login),
-                        Err(error) => failure = Some(error),
-                    }
-                }
-            }
-            Err(error) => failure = Some(error),
-        }
-    }
-    Err(failure.unwrap_or_else(|| Error::new(ErrorKind::Usage, "there is no host to connect to")))
-}
-
-async fn endpoints(params: &ConnectParams, host: &Host) -> Result<Vec<Endpoint>> {
-    let endpoint =
-        |target| Endpoint { host: host.clone(), target, connect_timeout: params.connect_timeout };
-    if let Some(socket) = host.socket() {
-        return Ok(vec![endpoint(Target::Unix(socket.into()))]);
-    }
-    let name = host.address.as_deref().unwrap_or(&host.name);
-    let found = tokio::net::lookup_host((name, host.port)).await.map_err(|error| {
-        Error::new(ErrorKind::Connection, format!("could not find the address of host \"{name}\""))
-            .with_source(error)
-    })?;
-    Ok(found.map(|address| endpoint(Target::Tcp(address))).collect())
-}
-
-async fn attempt(params: &ConnectParams, endpoint: Arc<Endpoint>) -> Result<Login> {
-    let description =
-        format!("{endpoint}, user \"{}\", database \"{}\"", params.user, params.database);
-    let opened = endpoint.open().await?;
-    let state = Arc::new(Mutex::new(Watched::new(opened.wire)));
     let mut config = Config::new();
-    config.user(&params.user).dbname(&params.database).application_name(&params.application_name);
-    if let Some(password) = &params.password {
+    config
+        .user(&params.user)
+        .dbname(&params.database)
+        .application_name(&params.application_name)
+        .channel_binding(params.channel_binding);
+    if let Some(password) = &password {
         config.password(password.reveal());
     }
     if let Some(options) = &params.options {
         config.options(options);
     }
-    if opened.end_point.is_some() {
+    if encrypted {
+        // The handshake is behind us: with `Direct` tokio-postgres asks `Established` at once.
         config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     } else {
         config.ssl_mode(SslMode::Disable);
     }
     let tls = Established { end_point: opened.end_point };
     let result = config.connect_raw(LoginWire(Arc::clone(&state)), tls).await;
+    // The client and the connection of tokio-postgres have done their work and are dropped unused.
+    let result = result.map(|_| ());
+
     let mut watched = state.lock().unwrap_or_else(PoisonError::into_inner);
-    let failed = || Error::new(ErrorKind::Connection, format!("could not log in to {description}"));
-    if let Err(error) = result {
-        return Err(match watched.error.take() {
-            Some(server) => failed().with_source(server),
-            None => failed().with_source(error),
-        });
+    let cause = match (result, watched.error.take(), watched.refusal.take()) {
+        (Ok(()), _, _) => None,
+        (Err(_), Some(server), _) => Some(Cause::Server(server)),
+        (Err(_), None, Some(_)) if watched.authentication.password_missing => {
+            Some(Cause::PasswordMissing)
+        }
+        (Err(_), None, Some(refusal)) => Some(Cause::Refused(refusal)),
+        (Err(error), None, None) => Some(Cause::from(error)),
+    };
+    let failed = |cause: Cause, was_asked: bool| Failure {
+        was_asked,
+        password: password_origin,
+        encrypted,
+        ..Failure::because(Step::Login, cause)
+    };
+    if let Some(cause) = cause {
+        return Err(failed(cause, watched.authentication.was_asked()));
     }
-    // The client and the connection of tokio-postgres have done their work and are dropped unused: they
-    // hold an empty LoginWire from here on.
-    let wire = watched.wire.take().ok_or_else(|| {
-        failed().with_source(ConnectionLost {
-            reason: "the connection broke right after the login".into(),
-            server: None,
-        })
-    })?;
+    let Some(wire) = watched.wire.take() else {
+        return Err(failed(Cause::Io(io::ErrorKind::NotConnected.into()), true));
+    };
+    let canceller = Canceller::new(
+        endpoint.clone(),
+        opened.encryption,
+        watched.backend_pid,
+        watched.secret_key,
+    );
     Ok(Login {
         wire,
         arrived: std::mem::take(&mut watched.inbuf),
         parameters: std::mem::take(&mut watched.parameters),
         notices: std::mem::take(&mut watched.notices),
         backend_pid: watched.backend_pid,
-        canceller: Canceller::new(Arc::clone(&endpoint), watched.backend_pid, watched.secret_key),
+        canceller,
         address: endpoint.address(),
-        description,
+        description: format!(
+            "{endpoint}, user \"{}\", database \"{}\"",
+            params.user, params.database
+        ),
+        encrypted,
     })
+}
+
+impl From<tokio_postgres::Error> for Cause {
+    /// Takes the message apart: tokio-postgres says "error communicating with the server" and keeps what
+    /// happened as the source.
+    fn from(error: tokio_postgres::Error) -> Cause {
+        if error.is_closed() {
+            return Cause::Io(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the connection",
+            ));
+        }
+        let text = error.to_string();
+        match error.into_source() {
+            None => Cause::Refused(text),
+            Some(source) => match source.downcast::<io::Error>() {
+                Ok(error) => Cause::Io(*error),
+                Err(source) => Cause::Refused(format!("{text}: {source}")),
+            },
+        }
+    }
 }
 
 /// What passes by during a login.
@@ -202,13 +153,16 @@ struct Watched {
     parameters: HashMap<String, String>,
     notices: VecDeque<ServerError>,
     error: Option<ServerError>,
+    authentication: Watch,
+    /// Why we ended the login ourselves.
+    refusal: Option<String>,
     backend_pid: i32,
     secret_key: i32,
     ready: bool,
 }
 
 impl Watched {
-    fn new(wire: Wire) -> Self {
+    fn new(wire: Wire, authentication: Watch) -> Self {
         Watched {
             wire: Some(wire),
             inbuf: BytesMut::new(),
@@ -216,6 +170,8 @@ impl Watched {
             parameters: HashMap::new(),
             notices: VecDeque::new(),
             error: None,
+            authentication,
+            refusal: None,
             backend_pid: 0,
             secret_key: 0,
             ready: false,
@@ -281,6 +237,12 @@ impl Watched {
             }
             b'N' => self.notices.push_back(ServerError::parse(body)),
             b'E' => self.error = Some(ServerError::parse(body)),
+            b'R' => {
+                if let Err(refusal) = self.authentication.judge(body) {
+                    self.refusal = Some(refusal);
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+            }
             b'Z' => self.ready = true,
             _ => {}
         }

@@ -4,24 +4,33 @@
 //! environment; [`Session::connect`] logs in; a [`Session`] asks. Rows and COPY data are text as the
 //! server prints it; nothing here knows what the statements mean.
 
+mod attempt;
+mod authentication;
 mod cancel;
+mod certificate;
 mod conninfo;
 mod copy;
 mod driver;
+mod endpoint;
 mod environment;
+mod failure;
 mod keyword;
 mod login;
 mod params;
+mod passfile;
 mod rows;
 mod secret;
 mod server_error;
+mod service;
 mod session;
+mod tls;
 mod wire;
 
 pub use cancel::Canceller;
 pub use conninfo::is_connection_string;
 pub use copy::{CopyIn, CopyOut};
 pub use environment::Environment;
+pub use failure::needs_password;
 pub use params::{ConnectParams, ConnectRequest};
 pub use rows::{Row, Rows, RowsIter};
 pub use secret::Secret;

@@ -5,13 +5,18 @@
 //! Authority: `conninfo_add_defaults` and `pqConnectOptions2` in `src/interfaces/libpq/fe-connect.c` (18).
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::authentication::RequiredAuthentication;
 use super::conninfo;
 use super::environment::Environment;
-use super::keyword::{Origin, Settings};
+use super::keyword::{Origin, Settings, choice, integer, invalid};
+use super::passfile::Passfile;
 use super::secret::Secret;
+use super::service;
+use super::tls::TlsOptions;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The port of a server that was not told otherwise.
@@ -44,8 +49,6 @@ pub(super) struct Host {
     /// The IP address to use instead of looking up `name`.
     pub(super) address: Option<String>,
     pub(super) port: u16,
-    /// What the passfile says for this place.
-    pub(super) password: Option<Secret>,
 }
 
 impl Host {
@@ -54,19 +57,82 @@ impl Host {
         (self.address.is_none() && self.name.starts_with(['/', '@']))
             .then(|| format!("{}/.s.PGSQL.{}", self.name, self.port))
     }
+
+    /// Returns the name by which the passfile knows this place.
+    fn passfile_name(&self) -> &str {
+        match &self.address {
+            Some(address) if self.name.is_empty() => address,
+            // A socket where the server puts it by default is "localhost" there.
+            _ if SOCKET_DIRECTORIES.contains(&self.name.as_str()) => "localhost",
+            _ => &self.name,
+        }
+    }
+}
+
+/// Which kind of server will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TargetSession {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    /// A standby if there is one among the hosts, else anything.
+    PreferStandby,
+}
+
+/// `channel_binding`.
+pub(super) use tokio_postgres::config::ChannelBinding;
+
+/// How a silent network is noticed; `None` leaves a value to the system.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TcpOptions {
+    pub(super) keepalives: bool,
+    pub(super) idle: Option<Duration>,
+    pub(super) interval: Option<Duration>,
+    pub(super) count: Option<u32>,
+    pub(super) user_timeout: Option<Duration>,
+}
+
+/// Where a password came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PasswordOrigin {
+    Setting(Origin),
+    Passfile(PathBuf),
+    Typed,
+}
+
+impl fmt::Display for PasswordOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PasswordOrigin::Setting(origin) => origin.fmt(f),
+            PasswordOrigin::Passfile(path) => write!(f, "the password file {}", path.display()),
+            PasswordOrigin::Typed => f.write_str("the prompt"),
+        }
+    }
 }
 
 /// Everything that is needed to open a session, and to open it again.
 #[derive(Clone)]
 pub struct ConnectParams {
     pub(super) hosts: Vec<Host>,
+    /// Whether hosts and addresses are tried in random order.
+    pub(super) shuffle: bool,
     pub(super) user: String,
     pub(super) database: String,
-    pub(super) password: Option<Secret>,
-    pub(super) password_origin: Option<Origin>,
+    password: Option<(Secret, PasswordOrigin)>,
+    passfile: Arc<Passfile>,
     pub(super) application_name: String,
     pub(super) options: Option<String>,
     pub(super) connect_timeout: Option<Duration>,
+    pub(super) tcp: TcpOptions,
+    pub(super) tls: TlsOptions,
+    pub(super) channel_binding: ChannelBinding,
+    pub(super) required_authentication: RequiredAuthentication,
+    pub(super) required_peer: Option<String>,
+    pub(super) target: TargetSession,
+    client_encoding: Option<String>,
+    warnings: Vec<String>,
 }
 
 impl ConnectParams {
@@ -83,9 +149,6 @@ impl ConnectParams {
                 settings.set(name, value.as_str(), Origin::Option)?;
             }
         }
-        if let Some(password) = &request.password {
-            settings.set("password", password.reveal(), Origin::Option)?;
-        }
         match request.dbname.as_deref() {
             Some(text) if conninfo::is_connection_string(text) => {
                 conninfo::parse(text, &mut settings)?
@@ -93,7 +156,9 @@ impl ConnectParams {
             Some(name) => settings.set("dbname", name, Origin::Option)?,
             None => {}
         }
+        service::apply(&mut settings, environment)?;
         settings.set_from_variables(|name| environment.variable(name));
+        refuse_unsupported(&settings)?;
         Self::from_settings(&settings, request, environment)
     }
 
@@ -113,34 +178,76 @@ impl ConnectParams {
             })?,
         };
         let database = settings.get("dbname").unwrap_or(&user).to_owned();
-        let hosts = hosts(settings)?;
         let application_name = settings
             .get_raw("application_name")
             .or(settings.get("fallback_application_name"))
             .or(request.application_name.as_deref())
             .unwrap_or("pgark")
             .to_owned();
-        let password = settings.get("password").map(Secret::from);
-        let connect_timeout = match settings.get("connect_timeout") {
-            None => None,
-            Some(text) => match integer(text) {
-                // libpq: nothing, zero and negative mean to wait for ever, and one second is too short.
-                Some(seconds) if seconds > 0 => {
-                    Some(Duration::from_secs(u64::from(seconds.unsigned_abs()).max(2)))
+        let password =
+            match (&request.password, settings.get("password"), settings.origin("password")) {
+                (Some(typed), _, _) => Some((typed.clone(), PasswordOrigin::Typed)),
+                (None, Some(password), Some(origin)) => {
+                    Some((Secret::from(password), PasswordOrigin::Setting(origin.clone())))
                 }
-                Some(_) => None,
-                None => return Err(invalid(settings, "connect_timeout", "a number of seconds")),
-            },
+                _ => None,
+            };
+        let passfile = settings
+            .get("passfile")
+            .map(PathBuf::from)
+            .or_else(|| environment.home.as_ref().map(|home| home.join(".pgpass")));
+        let (passfile, warning) = match (&password, passfile) {
+            (None, Some(path)) => Passfile::read(&path),
+            _ => (Passfile::default(), None),
         };
+        let target = choice(
+            settings,
+            "target_session_attrs",
+            &[
+                ("any", TargetSession::Any),
+                ("read-write", TargetSession::ReadWrite),
+                ("read-only", TargetSession::ReadOnly),
+                ("primary", TargetSession::Primary),
+                ("standby", TargetSession::Standby),
+                ("prefer-standby", TargetSession::PreferStandby),
+            ],
+        )?;
+        let channel_binding = choice(
+            settings,
+            "channel_binding",
+            &[
+                ("disable", ChannelBinding::Disable),
+                ("prefer", ChannelBinding::Prefer),
+                ("require", ChannelBinding::Require),
+            ],
+        )?;
         Ok(ConnectParams {
-            password_origin: password.as_ref().and_then(|_| settings.origin("password").cloned()),
-            hosts,
+            hosts: hosts(settings)?,
+            shuffle: choice(
+                settings,
+                "load_balance_hosts",
+                &[("disable", false), ("random", true)],
+            )?
+            .unwrap_or(false),
             user,
             database,
             password,
+            passfile: Arc::new(passfile),
             application_name,
-            options: settings.get("options").map(str::to_owned),
-            connect_timeout,
+            options: options(settings, environment),
+            // libpq: nothing, zero and negative mean to wait for ever.
+            connect_timeout: integer(settings, "connect_timeout")?
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .filter(|seconds| *seconds > 0)
+                .map(Duration::from_secs),
+            tcp: tcp_options(settings)?,
+            tls: TlsOptions::from_settings(settings, environment)?,
+            channel_binding: channel_binding.unwrap_or(ChannelBinding::Prefer),
+            required_authentication: RequiredAuthentication::from_settings(settings)?,
+            required_peer: settings.get("requirepeer").map(str::to_owned),
+            target: target.unwrap_or(TargetSession::Any),
+            client_encoding: settings.get("client_encoding").map(str::to_owned),
+            warnings: warning.into_iter().collect(),
         })
     }
 
@@ -151,7 +258,7 @@ impl ConnectParams {
 
     /// Returns the same with a password that a person has typed.
     pub fn with_password(&self, password: Secret) -> Self {
-        ConnectParams { password: Some(password), password_origin: None, ..self.clone() }
+        ConnectParams { password: Some((password, PasswordOrigin::Typed)), ..self.clone() }
     }
 
     /// Returns the name of the database.
@@ -162,6 +269,27 @@ impl ConnectParams {
     /// Returns the role to log in as.
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Returns the encoding that was asked for with `client_encoding` or `PGCLIENTENCODING`.
+    ///
+    /// A session always begins in UTF8; pg_dump takes this as the encoding of its dump.
+    pub fn client_encoding(&self) -> Option<&str> {
+        self.client_encoding.as_deref()
+    }
+
+    /// Returns what a person should know although it is no error, such as a passfile that was ignored.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Returns the password for one place and where it came from.
+    pub(super) fn password(&self, host: &Host) -> Option<(Secret, PasswordOrigin)> {
+        self.password.clone().or_else(|| {
+            let found =
+                self.passfile.find(host.passfile_name(), host.port, &self.database, &self.user)?;
+            Some((found, PasswordOrigin::Passfile(self.passfile.path.clone())))
+        })
     }
 
     /// Returns host, port, user and database in words, for messages; never the password.
@@ -221,8 +349,9 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>> {
         .map(|index| {
             let port = match ports.get(index).or(ports.first()).copied().unwrap_or_default() {
                 "" => DEFAULT_PORT,
-                text => integer(text)
-                    .and_then(|port| u16::try_from(port).ok())
+                text => text
+                    .parse::<u16>()
+                    .ok()
                     .filter(|port| *port > 0)
                     .ok_or_else(|| invalid(settings, "port", "a number from 1 to 65535"))?,
             };
@@ -234,7 +363,7 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>> {
             } else {
                 name.to_owned()
             };
-            Ok(Host { name, address: address.map(str::to_owned), port, password: None })
+            Ok(Host { name, address: address.map(str::to_owned), port })
         })
         .collect()
 }
@@ -253,13 +382,85 @@ fn default_host(port: u16) -> String {
         .to_owned()
 }
 
-/// Reads a number the way libpq's `pqParseIntParam` does: white space around it is accepted.
-fn integer(text: &str) -> Option<i32> {
-    text.trim().parse().ok()
+fn tcp_options(settings: &Settings) -> Result<TcpOptions> {
+    // Zero and negative numbers leave the value to the system.
+    let positive = |name: &str| {
+        Ok(integer(settings, name)?
+            .and_then(|value| u32::try_from(value).ok())
+            .filter(|value| *value > 0))
+    };
+    let seconds = |name: &str| {
+        Result::<_>::Ok(positive(name)?.map(|value| Duration::from_secs(value.into())))
+    };
+    Ok(TcpOptions {
+        keepalives: integer(settings, "keepalives")?.unwrap_or(1) != 0,
+        idle: seconds("keepalives_idle")?,
+        interval: seconds("keepalives_interval")?,
+        count: positive("keepalives_count")?,
+        user_timeout: positive("tcp_user_timeout")?
+            .map(|value| Duration::from_millis(value.into())),
+    })
 }
 
-fn invalid(settings: &Settings, name: &str, wanted: &str) -> Error {
-    let value = settings.get_raw(name).unwrap_or_default();
-    let origin = settings.origin(name).map(|origin| format!(" from {origin}")).unwrap_or_default();
-    Error::new(ErrorKind::Usage, format!("{name} \"{value}\"{origin} is not {wanted}"))
+/// Returns `options`, with what libpq would send for three old variables appended.
+fn options(settings: &Settings, environment: &Environment) -> Option<String> {
+    let mut options = settings.get("options").unwrap_or_default().to_owned();
+    for (variable, setting) in
+        [("PGDATESTYLE", "datestyle"), ("PGTZ", "timezone"), ("PGGEQO", "geqo")]
+    {
+        if let Some(value) =
+            environment.variable(variable).filter(|value| !value.eq_ignore_ascii_case("default"))
+        {
+            options.push_str(&format!(" -c {setting}="));
+            for character in value.chars() {
+                if character == '\\' || character.is_ascii_whitespace() {
+                    options.push('\\');
+                }
+                options.push(character);
+            }
+        }
+    }
+    Some(options).filter(|options| !options.is_empty())
+}
+
+/// Refuses by name what libpq can do and pgark cannot.
+fn refuse_unsupported(settings: &Settings) -> Result<()> {
+    let refuse = |name: &str, why: &str| {
+        let value = settings.get(name).unwrap_or_default();
+        let origin =
+            settings.origin(name).map(|origin| format!(" from {origin}")).unwrap_or_default();
+        Err(Error::new(ErrorKind::Usage, format!("{name}={value}{origin} is not possible: {why}")))
+    };
+    if choice(settings, "gssencmode", &[("disable", false), ("prefer", false), ("require", true)])?
+        == Some(true)
+    {
+        return refuse("gssencmode", "pgark has no GSSAPI (Kerberos)");
+    }
+    if settings
+        .get("replication")
+        .is_some_and(|value| !matches!(value, "off" | "false" | "no" | "0"))
+    {
+        return refuse("replication", "pgark opens ordinary sessions only");
+    }
+    for name in ["scram_client_key", "scram_server_key"] {
+        if settings.get(name).is_some() {
+            // The value is as good as a password.
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{name} is not possible: pgark logs in with a password"),
+            ));
+        }
+    }
+    let versions = [("3.0", 30), ("3.2", 32), ("latest", 32)];
+    let oldest = choice(settings, "min_protocol_version", &versions)?;
+    let newest = choice(settings, "max_protocol_version", &versions)?;
+    if oldest > Some(30) {
+        return refuse("min_protocol_version", "pgark speaks version 3.0 of the protocol");
+    }
+    if let (Some(oldest), Some(newest)) = (oldest, newest)
+        && oldest > newest
+    {
+        return refuse("min_protocol_version", "it is above max_protocol_version");
+    }
+    Ok(())
 }

@@ -163,7 +163,7 @@ pub fn is_connection_lost(error: &Error) -> bool {
     find::<ConnectionLost>(error).is_some()
 }
 
-fn find<T: StdError + 'static>(error: &Error) -> Option<&T> {
+pub(super) fn find<T: StdError + 'static>(error: &Error) -> Option<&T> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref::<T>() {

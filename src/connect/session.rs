@@ -10,10 +10,11 @@ use futures::channel::mpsc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::attempt;
 use super::cancel::Canceller;
 use super::copy::{CopyIn, CopyOut};
 use super::driver::{self, Driver, Failure, Outcome, Request};
-use super::login::{self, Login};
+use super::login::Login;
 use super::params::ConnectParams;
 use super::rows::Rows;
 use super::server_error::{ConnectionLost, ServerError, sqlstate};
@@ -43,6 +44,7 @@ pub struct Session {
     backend_pid: i32,
     address: String,
     description: String,
+    encrypted: bool,
 }
 
 /// Where a session stands with respect to transactions.
@@ -63,11 +65,11 @@ impl Session {
     /// host, port, user, database and the step that failed; a server older than
     /// [`ServerVersion::OLDEST`] is refused. Must be called inside a tokio runtime.
     pub async fn connect(params: &ConnectParams) -> Result<Session> {
-        let login = login::login(params).await?;
-        Session::begin(login)
+        attempt::connect(params).await
     }
 
-    fn begin(login: Login) -> Result<Session> {
+    /// Takes over a conversation that has logged in.
+    pub(super) fn begin(login: Login) -> Result<Session> {
         let Login {
             wire,
             arrived,
@@ -77,6 +79,7 @@ impl Session {
             canceller,
             address,
             description,
+            encrypted,
         } = login;
         let version_text = parameters.get("server_version").cloned().unwrap_or_default();
         let version = parse_version(&version_text).ok_or_else(|| {
@@ -114,6 +117,7 @@ impl Session {
             backend_pid,
             address,
             description,
+            encrypted,
         })
     }
 
@@ -140,6 +144,24 @@ impl Session {
     /// Returns the address that was used: an IP address and port, or the path of a socket.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Tells whether the conversation is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// Returns what a person should know about the server although it is no error.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.version.is_untested() {
+            warnings.push(format!(
+                "the server runs PostgreSQL {}, which is newer than {}, the newest that pgark is tested with",
+                self.version_text(),
+                ServerVersion::NEWEST_MAJOR
+            ));
+        }
+        warnings
     }
 
     /// Returns host, port, user and database in words, for messages.
