@@ -5,4 +5,5 @@ mod support;
 mod connect;
 mod dump;
 mod harness;
+mod licences;
 mod shape;
