@@ -6,12 +6,22 @@
 
 pub mod acl;
 mod aggregate;
+mod column_default;
+mod constraint;
 mod database;
 mod default_acl;
 mod extension;
 mod function;
+mod index;
+mod policy;
+mod rule;
 mod schema;
+mod sequence;
+mod statistics;
+mod storage_parameters;
+mod trigger;
 mod types;
+mod view;
 mod writer;
 
 use std::collections::HashSet;
@@ -21,7 +31,7 @@ use crate::model::constraint::ConstraintOwner;
 use crate::model::{Database, DumpId, Kind, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Target, Writer};
 
 /// What the text of a dump depends on besides the database.
 #[derive(Debug, Clone)]
@@ -97,21 +107,28 @@ pub fn entries(
             }
             Kind::Table(_) => {}
             Kind::TableAttach(_) => {}
-            Kind::ColumnDefault(_) => {}
-            Kind::Index(_) => {}
-            Kind::IndexAttach(_) => {}
-            Kind::Statistics(_) => {}
-            Kind::Rule(_) => {}
-            Kind::Trigger(_) => {}
-            Kind::Constraint(constraint) => {
-                if let ConstraintOwner::Domain(domain) = constraint.owner {
+            Kind::ColumnDefault(default) => {
+                column_default::set_default(&mut writer, object, default);
+            }
+            Kind::Index(index) => index::create_index(&mut writer, object, index),
+            Kind::IndexAttach(attach) => index::attach_index(&mut writer, object, attach),
+            Kind::Statistics(statistics) => {
+                statistics::create_statistics(&mut writer, object, statistics);
+            }
+            Kind::Rule(rule) => rule::create_rule(&mut writer, object, rule),
+            Kind::Trigger(trigger) => trigger::create_trigger(&mut writer, object, trigger),
+            Kind::Constraint(constraint) => match constraint.owner {
+                ConstraintOwner::Domain(domain) => {
                     types::create_domain_constraint(&mut writer, object, constraint, domain);
                 }
-            }
-            Kind::ForeignKey(_) => {}
+                ConstraintOwner::Table(table) => {
+                    constraint::create_constraint(&mut writer, object, constraint, table);
+                }
+            },
+            Kind::ForeignKey(key) => constraint::create_foreign_key(&mut writer, object, key),
             Kind::TableData { .. } => {}
-            Kind::SequenceSet { .. } => {}
-            Kind::Policy(_) => {}
+            Kind::SequenceSet { table } => sequence::set_sequence(&mut writer, *table)?,
+            Kind::Policy(policy) => policy::create_policy(&mut writer, object, policy),
             Kind::DefaultAcl(default) => {
                 default_acl::create_default_acl(&mut writer, object, default)?;
             }

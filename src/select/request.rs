@@ -1,7 +1,10 @@
 //! What the user asked for, as written.
 
+use serde::{Deserialize, Serialize};
+
 /// The include and exclude patterns of a dump, as written by the user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SelectionRequest {
     /// `-n`.
     pub schemas: Vec<String>,
@@ -22,7 +25,7 @@ pub struct SelectionRequest {
 }
 
 /// A pattern for relations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TablePattern {
     /// The pattern as written.
     pub text: String,
