@@ -82,6 +82,11 @@ impl<W: Write> HashingWriter<W> {
         self.bytes
     }
 
+    /// Returns the writer and the state of the hash, to go on with either alone.
+    pub fn into_parts(self) -> (W, Sha256) {
+        (self.inner, self.hasher)
+    }
+
     /// Returns the writer, the hash of all that was written and its length.
     pub fn finish(self) -> (W, Sha256Digest, u64) {
         (self.inner, Sha256Digest(self.hasher.finalize().into()), self.bytes)

@@ -1,0 +1,377 @@
+//! The writing of one data file by any number of workers.
+//!
+//! A table may be read in pieces on several connections. The first piece goes straight into the file;
+//! every other one waits in a file of its own and is appended, in order, as soon as all before it are
+//! complete. A piece counts only when it is finished, and a piece that is begun again (its worker was
+//! lost) forgets what it had.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::COPY_END;
+use crate::archive::manifest::{Block, DataFileSummary};
+use crate::codec::{Compression, Fingerprint, Sha256Digest, encode_block};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::DumpId;
+
+/// Rows that were compressed into a member or frame of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedBlock {
+    /// The length before compression.
+    pub raw_bytes: u64,
+    /// How many rows end in it.
+    pub rows: u64,
+    /// The compressed bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The data file of one table in the making; cheap to share between workers.
+#[derive(Debug, Clone)]
+pub struct DataFileWriter {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    dump_id: DumpId,
+    /// The name in the archive.
+    name: String,
+    /// Where it is written now.
+    path: PathBuf,
+    /// What it will be called, for messages.
+    shown: PathBuf,
+    compression: Compression,
+    files: super::writer::FinishedFiles,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    hasher: Sha256,
+    stored_bytes: u64,
+    raw_bytes: u64,
+    fingerprint: Fingerprint,
+    blocks: Vec<Block>,
+    /// By index.
+    pieces: Vec<Piece>,
+    /// How many pieces are in the file for good.
+    appended: usize,
+    /// Tells a writer that its piece was begun again by another one.
+    generation: u64,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Waiting,
+    Running { generation: u64 },
+    Finished(FinishedPiece),
+    Appended,
+}
+
+#[derive(Debug)]
+struct FinishedPiece {
+    /// Where its bytes wait; `None` when they are in the file already.
+    spool: Option<Spool>,
+    content: Content,
+    fingerprint: Fingerprint,
+}
+
+/// What a piece consists of; offsets count from its beginning.
+#[derive(Debug, Default)]
+struct Content {
+    blocks: Vec<Block>,
+    stored_bytes: u64,
+    raw_bytes: u64,
+    rows: u64,
+}
+
+impl Content {
+    fn push(&mut self, block: &EncodedBlock) {
+        self.blocks.push(Block {
+            offset: self.stored_bytes,
+            raw_bytes: block.raw_bytes,
+            rows: block.rows,
+        });
+        self.stored_bytes += block.bytes.len() as u64;
+        self.raw_bytes += block.raw_bytes;
+        self.rows += block.rows;
+    }
+}
+
+/// A file that is removed when nobody needs it any more.
+#[derive(Debug)]
+struct Spool {
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl DataFileWriter {
+    pub(super) fn create(
+        folder: &Path,
+        final_folder: &Path,
+        dump_id: DumpId,
+        compression: Compression,
+        files: super::writer::FinishedFiles,
+    ) -> Result<Self> {
+        let name = format!("{dump_id}.dat{}", compression.algorithm.suffix());
+        let path = folder.join(&name);
+        let shown = final_folder.join(&name);
+        let file = create_new(&path, &shown)?;
+        let state = State {
+            file,
+            hasher: Sha256::new(),
+            stored_bytes: 0,
+            raw_bytes: 0,
+            fingerprint: Fingerprint::default(),
+            blocks: Vec::new(),
+            pieces: Vec::new(),
+            appended: 0,
+            generation: 0,
+        };
+        Ok(DataFileWriter {
+            shared: Arc::new(Shared {
+                dump_id,
+                name,
+                path,
+                shown,
+                compression,
+                files,
+                state: Mutex::new(state),
+            }),
+        })
+    }
+
+    /// Begins the piece with a number, counted from 0; forgets what an earlier beginning had written.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] when its file cannot be made, [`ErrorKind::Internal`] when the piece is
+    /// already in the file for good.
+    pub fn piece(&self, index: usize) -> Result<PieceWriter> {
+        let mut state = self.shared.lock();
+        if matches!(state.pieces.get(index), Some(Piece::Appended)) {
+            return Err(self.shared.internal(&format!("piece {index} is already complete")));
+        }
+        while state.pieces.len() <= index {
+            state.pieces.push(Piece::Waiting);
+        }
+        state.generation += 1;
+        let generation = state.generation;
+        state.pieces[index] = Piece::Running { generation };
+        let spool = if index == 0 {
+            state.rewind().map_err(|error| self.shared.storage(error))?;
+            None
+        } else {
+            let name = format!("{}.piece-{index}-{generation}", self.shared.dump_id);
+            let path = self.shared.path.with_file_name(name);
+            Some(Spool { file: create_new(&path, &self.shared.shown)?, path })
+        };
+        drop(state);
+        Ok(PieceWriter {
+            shared: Arc::clone(&self.shared),
+            index,
+            generation,
+            spool,
+            content: Content::default(),
+        })
+    }
+
+    /// Ends a file of COPY text that has this many pieces: appends the end marker and returns what
+    /// there is to know about the file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] when the disk fails, [`ErrorKind::Internal`] when a piece is missing.
+    pub fn finish(self, pieces: usize) -> Result<DataFileSummary> {
+        self.finish_with(pieces, COPY_END)
+    }
+
+    /// Ends a file with other bytes than the end marker of COPY: two newlines for INSERT statements.
+    ///
+    /// # Errors
+    ///
+    /// As [`DataFileWriter::finish`].
+    pub fn finish_with(self, pieces: usize, end: &[u8]) -> Result<DataFileSummary> {
+        let shared = &*self.shared;
+        let mut state = shared.lock();
+        let state = &mut *state;
+        if state.appended != pieces || state.pieces.len() != pieces {
+            return Err(
+                shared.internal(&format!("{} of {pieces} pieces are complete", state.appended))
+            );
+        }
+        if !end.is_empty() {
+            let mut content = Content::default();
+            let bytes = encode_block(&shared.compression, end)?;
+            let block = EncodedBlock { raw_bytes: end.len() as u64, rows: 0, bytes };
+            content.push(&block);
+            state.append(&block.bytes).map_err(|error| shared.storage(error))?;
+            state.count(content, Fingerprint::default());
+        }
+        let digest =
+            Sha256Digest(std::mem::replace(&mut state.hasher, Sha256::new()).finalize().into());
+        super::writer::record(&shared.files, shared.name.clone(), digest);
+        Ok(DataFileSummary {
+            dump_id: shared.dump_id,
+            file: shared.name.clone(),
+            raw_bytes: state.raw_bytes,
+            stored_bytes: state.stored_bytes,
+            sha256: digest,
+            fingerprint: state.fingerprint,
+            blocks: std::mem::take(&mut state.blocks),
+        })
+    }
+}
+
+impl State {
+    /// Empties the file for the first piece.
+    fn rewind(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.hasher = Sha256::new();
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Takes a piece's blocks over; its bytes are in the file.
+    fn count(&mut self, content: Content, fingerprint: Fingerprint) {
+        let start = self.stored_bytes;
+        self.blocks.extend(
+            content.blocks.into_iter().map(|block| Block { offset: start + block.offset, ..block }),
+        );
+        self.stored_bytes += content.stored_bytes;
+        self.raw_bytes += content.raw_bytes;
+        self.fingerprint.merge(fingerprint);
+    }
+
+    /// Appends every piece whose predecessors are all in the file.
+    fn append_ready(&mut self) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        while let Some(piece @ Piece::Finished(_)) = self.pieces.get_mut(self.appended) {
+            let Piece::Finished(piece) = std::mem::replace(piece, Piece::Appended) else { break };
+            if let Some(mut spool) = piece.spool {
+                spool.file.rewind()?;
+                buffer.resize(1 << 20, 0);
+                let mut rest = piece.content.stored_bytes;
+                while rest > 0 {
+                    let part = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+                    spool.file.read_exact(&mut buffer[..part])?;
+                    self.append(&buffer[..part])?;
+                    rest -= part as u64;
+                }
+            }
+            self.count(piece.content, piece.fingerprint);
+            self.appended += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves numbers that `finish` checks again.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn storage(&self, source: io::Error) -> Error {
+        Error::new(ErrorKind::Storage, format!("could not write \"{}\"", self.shown.display()))
+            .with_source(source)
+    }
+
+    fn internal(&self, reason: &str) -> Error {
+        Error::new(ErrorKind::Internal, format!("data file \"{}\": {reason}", self.shown.display()))
+    }
+}
+
+/// One piece of a data file in the making.
+///
+/// Dropping it unfinished forgets it; the file cannot be finished without it.
+#[derive(Debug)]
+pub struct PieceWriter {
+    shared: Arc<Shared>,
+    index: usize,
+    generation: u64,
+    spool: Option<Spool>,
+    content: Content,
+}
+
+impl PieceWriter {
+    /// Writes the next block of the piece.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] when the disk fails, [`ErrorKind::Internal`] when the piece was begun
+    /// again by somebody else.
+    pub fn write_block(&mut self, block: EncodedBlock) -> Result<()> {
+        let written = match &mut self.spool {
+            Some(spool) => spool.file.write_all(&block.bytes),
+            None => {
+                let mut state = self.shared.lock();
+                self.check_current(&state)?;
+                state.append(&block.bytes)
+            }
+        };
+        written.map_err(|error| self.shared.storage(error))?;
+        self.content.push(&block);
+        Ok(())
+    }
+
+    /// Returns how many bytes of COPY text were written.
+    pub fn raw_bytes(&self) -> u64 {
+        self.content.raw_bytes
+    }
+
+    /// Declares the piece complete, with the fingerprint of its rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`PieceWriter::write_block`]; also [`ErrorKind::Internal`] when blocks and fingerprint differ
+    /// in their number of rows.
+    pub fn finish(self, fingerprint: Fingerprint) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        self.check_current(&state)?;
+        if self.content.rows != fingerprint.rows {
+            return Err(shared.internal(&format!(
+                "piece {} has {} rows in its blocks and {} in its fingerprint",
+                self.index, self.content.rows, fingerprint.rows
+            )));
+        }
+        state.pieces[self.index] = Piece::Finished(FinishedPiece {
+            spool: self.spool,
+            content: self.content,
+            fingerprint,
+        });
+        state.append_ready().map_err(|error| shared.storage(error))
+    }
+
+    fn check_current(&self, state: &State) -> Result<()> {
+        match state.pieces.get(self.index) {
+            Some(Piece::Running { generation }) if *generation == self.generation => Ok(()),
+            _ => Err(self.shared.internal(&format!("piece {} was begun again", self.index))),
+        }
+    }
+}
+
+fn create_new(path: &Path, shown: &Path) -> Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|error| {
+        Error::new(ErrorKind::Storage, format!("could not create \"{}\"", shown.display()))
+            .with_source(error)
+    })
+}

@@ -1,0 +1,40 @@
+//! The directory format: a table of contents and one file for each table's data.
+//!
+//! ```text
+//! toc.dat          header and entries, never compressed by a writer
+//! NNN.dat[.gz|.lz4|.zst]   the data of entry NNN: COPY text and its end marker
+//! SHA256SUMS       of all the above, in the form that `sha256sum -c` reads   (pgark)
+//! manifest.json    written last                                              (pgark)
+//! ```
+//!
+//! Authority: `pg_backup_directory.c` of PostgreSQL 18. A reader finds every file by its name first,
+//! then by the name with each codec's suffix, so files may be compressed or decompressed by hand.
+
+mod data_file;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use data_file::{DataFileWriter, EncodedBlock, PieceWriter};
+pub use reader::DirectoryReader;
+pub(super) use reader::Files;
+pub use writer::DirectoryWriter;
+
+/// The table of contents.
+pub(super) const TOC_FILE: &str = "toc.dat";
+
+/// The checksums for `sha256sum -c`.
+pub(super) const SUMS_FILE: &str = "SHA256SUMS";
+
+/// What ends COPY text in an archive: the end-of-data line and two empty ones.
+pub const COPY_END: &[u8] = b"\\.\n\n\n";
+
+/// Returns the content of the file of checksums.
+pub(super) fn sums_text<'a>(
+    files: impl IntoIterator<Item = (&'a str, crate::codec::Sha256Digest)>,
+) -> String {
+    let mut files: Vec<_> = files.into_iter().collect();
+    files.sort_by_key(|(name, _)| *name);
+    files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect()
+}

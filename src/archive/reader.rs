@@ -1,0 +1,132 @@
+//! The reading of archives, whatever their container.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::directory::DirectoryReader;
+use super::{ArchiveHeader, Manifest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::TocEntry;
+
+/// What is known about the manifest of an opened archive.
+#[derive(Debug)]
+pub enum ManifestState {
+    /// It is there and fits the table of contents.
+    Valid(Manifest),
+    /// There is none, and its maker makes none: pg_dump, or pgark under pg_dump's name.
+    NotExpected,
+    /// There is none although pgark made the archive.
+    Gone,
+    /// It is there and cannot be trusted, for this reason.
+    Damaged(Error),
+}
+
+/// An opened archive.
+pub trait ArchiveReader: Send + Sync {
+    /// Returns what the archive says about itself.
+    fn header(&self) -> &ArchiveHeader;
+    /// Returns the entries in the order of the file.
+    fn entries(&self) -> &[TocEntry];
+    /// Returns what is known about the manifest.
+    fn manifest_state(&self) -> &ManifestState;
+    /// Returns a reader of an entry's decompressed data, with the end marker.
+    ///
+    /// What it reads is not compared with the manifest; damage that decompression notices is an error
+    /// of the reader, of kind `InvalidData` or `UnexpectedEof` for a cut file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Archive`] when the entry has no data or its file is missing.
+    fn open_data(&self, entry: &TocEntry) -> Result<Box<dyn Read + Send>>;
+    /// Returns the stored size of an entry's data, 0 when it is not known.
+    fn data_size(&self, entry: &TocEntry) -> u64;
+    /// Returns where the archive is.
+    fn path(&self) -> &Path;
+    /// Returns the archive as a directory, when it is one.
+    fn as_directory(&self) -> Option<&DirectoryReader> {
+        None
+    }
+
+    /// Returns the manifest when it can be trusted.
+    fn manifest(&self) -> Option<&Manifest> {
+        match self.manifest_state() {
+            ManifestState::Valid(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+
+    /// Returns an error when the archive should have a manifest and has none that can be trusted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Integrity`], or [`ErrorKind::Archive`] for a manifest of a newer version.
+    fn require_manifest(&self) -> Result<()> {
+        let shown = self.path().display();
+        match self.manifest_state() {
+            ManifestState::Valid(_) | ManifestState::NotExpected => Ok(()),
+            ManifestState::Gone => Err(Error::new(
+                ErrorKind::Integrity,
+                format!("the manifest of archive \"{shown}\" is gone"),
+            )
+            .with_hint(format!(
+                "the archive was made by {}, which writes a manifest; without it nothing proves that the archive is complete",
+                self.header().dumper_version
+            ))),
+            ManifestState::Damaged(reason) => {
+                let mut text = reason.message().to_owned();
+                let mut source = std::error::Error::source(reason);
+                while let Some(cause) = source {
+                    text = format!("{text}: {cause}");
+                    source = cause.source();
+                }
+                let mut error = Error::new(
+                    reason.kind(),
+                    format!("the manifest of archive \"{shown}\" cannot be used"),
+                )
+                .with_source(text);
+                for hint in reason.hints() {
+                    error = error.with_hint(hint.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Opens an archive, whatever its container.
+///
+/// # Errors
+///
+/// [`ErrorKind::NotFound`] when nothing is there, [`ErrorKind::Archive`] when it is not an archive that
+/// can be read here (the message names what it is).
+pub fn open(path: &Path) -> Result<Box<dyn ArchiveReader>> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::NotFound, format!("archive \"{shown}\" does not exist"))
+        }
+        _ => Error::new(ErrorKind::Storage, format!("could not open archive \"{shown}\""))
+            .with_source(error),
+    })?;
+    if metadata.is_dir() {
+        return Ok(Box::new(DirectoryReader::open(path)?));
+    }
+    let mut head = Vec::new();
+    File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(|error| {
+        Error::new(ErrorKind::Storage, format!("could not read archive \"{shown}\""))
+            .with_source(error)
+    })?;
+    let what = if head.starts_with(b"PGDMP") {
+        "an archive in custom format, which is not supported yet"
+    } else if head.get(257..262) == Some(b"ustar") {
+        "a tar file, which is not supported yet"
+    } else if head.starts_with(b"--\n-- PostgreSQL database") {
+        "a plain script, which is not supported yet"
+    } else if head.is_empty() {
+        "an empty file"
+    } else {
+        "not a PostgreSQL archive"
+    };
+    Err(Error::new(ErrorKind::Archive, format!("\"{shown}\" is {what}")))
+}

@@ -1,0 +1,167 @@
+//! A file that appears under its name only when it is complete.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::lock;
+use super::{
+    PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new, storage,
+    sync_directory,
+};
+use crate::error::Result;
+
+/// What to do about a file that is already there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse to start.
+    Refuse,
+    /// Replace it, at the moment the new one is complete.
+    Replace,
+}
+
+/// A file in the making.
+///
+/// Devices, pipes and other things that are not files are written to directly, because a rename would
+/// put a file in their place.
+#[derive(Debug)]
+pub struct StagedFile {
+    file: File,
+    /// The hidden name, `None` for what is written in place.
+    work: Option<PathBuf>,
+    place: PathBuf,
+    parent: PathBuf,
+    existing: Existing,
+}
+
+impl StagedFile {
+    /// Begins a file that will be called `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Refused`] when it exists and is not to be replaced, [`crate::ErrorKind::Locked`] when
+    /// another run is writing to the same path, [`crate::ErrorKind::Storage`] otherwise.
+    pub fn create(path: &Path, existing: Existing) -> Result<Self> {
+        let place = Place::resolve(path)?;
+        match std::fs::metadata(&place.path) {
+            Ok(metadata) if metadata.is_dir() => return Err(exists_already(path)),
+            Ok(metadata) if !metadata.is_file() => {
+                let file = OpenOptions::new()
+                    .write(true)
+                    .open(&place.path)
+                    .map_err(|error| storage(path, "open", error))?;
+                return Ok(StagedFile {
+                    file,
+                    work: None,
+                    place: place.path,
+                    parent: place.parent,
+                    existing,
+                });
+            }
+            Ok(_) if existing == Existing::Refuse => return Err(exists_already(path)),
+            _ => {}
+        }
+        let guard = lock::lock_folder(&place.parent);
+        lock::sweep(&place.parent, &place.name, path)?;
+        // As pg_dump: the permissions an ordinary new file gets, so the process's umask decides.
+        let made = tempfile::Builder::new()
+            .prefix(&partial_prefix(&place.name))
+            .suffix(PARTIAL_SUFFIX)
+            .rand_bytes(12)
+            .permissions(std::fs::Permissions::from_mode(0o666))
+            .tempfile_in(&place.parent)
+            .map_err(|error| storage(&place.parent, "create a file in", error))?;
+        if let Err(std::fs::TryLockError::WouldBlock) = made.as_file().try_lock() {
+            return Err(in_use(path));
+        }
+        let (file, work) =
+            made.keep().map_err(|error| storage(&place.parent, "create a file in", error.error))?;
+        drop(guard);
+        Ok(StagedFile { file, work: Some(work), place: place.path, parent: place.parent, existing })
+    }
+
+    /// Returns the file for reading back or seeking; it is the hidden one until [`StagedFile::commit`].
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Makes the content durable, then makes the file appear.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::StagedDirectory::commit`].
+    pub fn commit(mut self) -> Result<()> {
+        self.file.flush().map_err(|error| storage(&self.place, "write", error))?;
+        let Some(work) = &self.work else { return Ok(()) };
+        self.file.sync_all().map_err(|error| storage(&self.place, "sync", error))?;
+        let renamed = match self.existing {
+            Existing::Refuse => rename_new(work, &self.place),
+            Existing::Replace => std::fs::rename(work, &self.place),
+        };
+        renamed.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists_already(&self.place),
+            _ => storage(&self.place, "move into place", error),
+        })?;
+        self.work = None;
+        sync_directory(&self.parent)
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if let Some(work) = &self.work {
+            lock::remove(work);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_file_appears_when_committed_and_replaces_only_when_told() {
+        let folder = tempfile::tempdir().expect("temp");
+        let path = folder.path().join("out.sql");
+        let mut staged = StagedFile::create(&path, Existing::Refuse).expect("creates");
+        staged.write_all(b"new").expect("writes");
+        let busy = StagedFile::create(&path, Existing::Replace).expect_err("two runs");
+        assert_eq!(busy.kind(), ErrorKind::Locked);
+        assert!(!path.exists());
+        staged.commit().expect("commits");
+        let refused = StagedFile::create(&path, Existing::Refuse).expect_err("exists");
+        assert_eq!(refused.kind(), ErrorKind::Refused);
+
+        let mut failed = StagedFile::create(&path, Existing::Replace).expect("creates");
+        failed.write_all(b"half").expect("writes");
+        drop(failed);
+        assert_eq!(std::fs::read(&path).expect("reads"), b"new");
+
+        let mut staged = StagedFile::create(&path, Existing::Replace).expect("creates");
+        staged.write_all(b"newer").expect("writes");
+        staged.commit().expect("commits");
+        assert_eq!(std::fs::read(&path).expect("reads"), b"newer");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn devices_are_written_in_place() {
+        let mut staged =
+            StagedFile::create(Path::new("/dev/null"), Existing::Refuse).expect("opens");
+        staged.write_all(b"gone").expect("writes");
+        staged.commit().expect("commits");
+        assert!(!std::fs::metadata("/dev/null").expect("still there").is_file());
+    }
+}
