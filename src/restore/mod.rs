@@ -1,1 +1,3 @@
 //! An archive into a database: options, plan, report.
+
+mod schedule;
