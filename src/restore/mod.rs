@@ -1,3 +1,4 @@
 //! An archive into a database: options, plan, report.
 
+mod roles;
 mod schedule;
