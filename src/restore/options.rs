@@ -1,0 +1,167 @@
+//! What a restore is asked to do.
+
+use std::path::PathBuf;
+
+use crate::connect::ConnectParams;
+use crate::model::Section;
+
+/// Whether the target may hold something already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// The target must not hold user objects, unless another option says that it does.
+    #[default]
+    Fresh,
+    /// The archive is added to whatever the target holds.
+    Append,
+}
+
+/// The options of a restore; the names are those of `pg_restore` where it has the option.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// The archive to restore.
+    pub archive: PathBuf,
+    /// The target; with [`create`](Self::create) the database to connect to first.
+    pub connection: ConnectParams,
+    /// The number of connections.
+    pub jobs: usize,
+    /// Whether the target may hold something already.
+    pub mode: Mode,
+    /// Drops the objects of the archive before they are made.
+    pub clean: bool,
+    /// Makes dropping what does not exist no error.
+    pub if_exists: bool,
+    /// Creates the database of the archive, and restores into it.
+    pub create: bool,
+    /// Leaves ownership to the connecting user.
+    pub no_owner: bool,
+    /// Restores no GRANT and REVOKE.
+    pub no_privileges: bool,
+    /// Restores no COMMENT.
+    pub no_comments: bool,
+    /// Restores no row security policies.
+    pub no_policies: bool,
+    /// Restores no publications.
+    pub no_publications: bool,
+    /// Restores no subscriptions.
+    pub no_subscriptions: bool,
+    /// Restores no security labels.
+    pub no_security_labels: bool,
+    /// Puts everything into the default tablespace.
+    pub no_tablespaces: bool,
+    /// Gives tables the server's default access method.
+    pub no_table_access_method: bool,
+    /// Restores no statistics that the archive may hold.
+    pub no_statistics: bool,
+    /// Restores definitions only.
+    pub schema_only: bool,
+    /// Restores data only.
+    pub data_only: bool,
+    /// The sections to restore; empty for all.
+    pub sections: Vec<Section>,
+    /// The tables, views and sequences to restore, by exact name; empty for all.
+    pub tables: Vec<String>,
+    /// The schemas to restore from; empty for all.
+    pub schemas: Vec<String>,
+    /// The schemas to leave out.
+    pub exclude_schemas: Vec<String>,
+    /// The indexes to restore; empty for all.
+    pub indexes: Vec<String>,
+    /// The functions to restore, as the archive lists them: `name(type, type)`; empty for all.
+    pub functions: Vec<String>,
+    /// The triggers to restore, as the archive lists them: `table trigger`; empty for all.
+    pub triggers: Vec<String>,
+    /// Restores everything in one transaction, or nothing.
+    pub single_transaction: bool,
+    /// Turns triggers and foreign keys of existing tables off while their data is loaded.
+    pub disable_triggers: bool,
+    /// The superuser who turns triggers off.
+    pub superuser: Option<String>,
+    /// Stops at the first error.
+    pub exit_on_error: bool,
+    /// Does not load data into tables that could not be created.
+    pub no_data_for_failed_tables: bool,
+    /// Collects optimizer statistics of what was loaded.
+    pub analyze: bool,
+    /// Moves sequences that lie behind the column they belong to.
+    pub fix_sequences: bool,
+    /// The role to work as (`SET ROLE`).
+    pub role: Option<String>,
+}
+
+impl RestoreOptions {
+    /// Makes the options of an ordinary restore of `archive` into the database of `connection`.
+    pub fn new(archive: impl Into<PathBuf>, connection: ConnectParams) -> Self {
+        RestoreOptions {
+            archive: archive.into(),
+            connection,
+            jobs: 1,
+            mode: Mode::Fresh,
+            clean: false,
+            if_exists: false,
+            create: false,
+            no_owner: false,
+            no_privileges: false,
+            no_comments: false,
+            no_policies: false,
+            no_publications: false,
+            no_subscriptions: false,
+            no_security_labels: false,
+            no_tablespaces: false,
+            no_table_access_method: false,
+            no_statistics: false,
+            schema_only: false,
+            data_only: false,
+            sections: Vec::new(),
+            tables: Vec::new(),
+            schemas: Vec::new(),
+            exclude_schemas: Vec::new(),
+            indexes: Vec::new(),
+            functions: Vec::new(),
+            triggers: Vec::new(),
+            single_transaction: false,
+            disable_triggers: false,
+            superuser: None,
+            exit_on_error: false,
+            no_data_for_failed_tables: false,
+            analyze: true,
+            fix_sequences: false,
+            role: None,
+        }
+    }
+
+    /// Returns what is wrong with the combination of options, in the words of `pg_restore`.
+    pub(super) fn conflict(&self) -> Option<String> {
+        let exclusive = |one: &str, other: &str| {
+            Some(format!("options {one} and {other} cannot be used together"))
+        };
+        if self.data_only && self.schema_only {
+            exclusive("-s/--schema-only", "-a/--data-only")
+        } else if self.clean && self.data_only {
+            exclusive("-c/--clean", "-a/--data-only")
+        } else if self.create && self.single_transaction {
+            exclusive("-C/--create", "-1/--single-transaction")
+        } else if self.single_transaction && self.jobs > 1 {
+            Some("cannot specify both --single-transaction and multiple jobs".into())
+        } else if self.if_exists && !self.clean {
+            Some("option --if-exists requires option -c/--clean".into())
+        } else if self.jobs == 0 {
+            Some("the number of jobs must be at least 1".into())
+        } else {
+            None
+        }
+    }
+
+    /// Tells whether the first error ends the run.
+    pub(super) fn stops_at_first_error(&self) -> bool {
+        self.exit_on_error || self.single_transaction
+    }
+
+    /// Tells whether only objects named one by one are restored.
+    pub(super) fn names_objects(&self) -> bool {
+        !(self.tables.is_empty()
+            && self.schemas.is_empty()
+            && self.indexes.is_empty()
+            && self.functions.is_empty()
+            && self.triggers.is_empty())
+    }
+}

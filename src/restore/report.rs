@@ -1,0 +1,129 @@
+//! What came of a restore.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::connect::server_error;
+use crate::error::{Error, ErrorKind};
+use crate::model::{DumpId, TocEntry};
+
+/// An error that did not end the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IgnoredError {
+    /// The number of the entry.
+    pub dump_id: i32,
+    /// The entry in words: kind, schema and name.
+    pub entry: String,
+    /// The statement that failed.
+    pub statement: String,
+    /// The SQLSTATE, when the server refused.
+    pub sqlstate: Option<String>,
+    /// What the server said.
+    pub message: String,
+}
+
+impl IgnoredError {
+    pub(super) fn new(entry: &TocEntry, statement: &str, error: &Error) -> Self {
+        let server = server_error(error);
+        IgnoredError {
+            dump_id: entry.dump_id.0,
+            entry: entry.describe(),
+            statement: statement.trim().to_owned(),
+            sqlstate: server.map(|server| server.sqlstate.clone()),
+            message: match server {
+                Some(server) => server.to_string(),
+                None => error.to_string(),
+            },
+        }
+    }
+
+    /// Returns the number of the entry.
+    pub fn dump_id(&self) -> DumpId {
+        DumpId(self.dump_id)
+    }
+}
+
+/// A sequence that lay behind the column it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SequenceFinding {
+    /// The sequence, quoted and qualified.
+    pub sequence: String,
+    /// The column, as `schema.table.column`.
+    pub column: String,
+    /// The value the sequence would have given next.
+    pub next_value: i64,
+    /// The outermost value in the column.
+    pub column_value: i64,
+    /// Whether it was moved; a cycling sequence or one at its limit is not.
+    pub moved: bool,
+}
+
+/// One table's share of the work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableReport {
+    /// The table, quoted and qualified.
+    pub table: String,
+    /// Rows the server has stored.
+    pub rows: u64,
+    /// Bytes of COPY text.
+    pub bytes: u64,
+    /// Bytes in the archive.
+    pub stored_bytes: u64,
+    /// How long loading took.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub time: Duration,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RestoreReport {
+    /// The database that was restored into.
+    pub database: String,
+    /// Every table whose data was loaded, in the order of the archive.
+    pub tables: Vec<TableReport>,
+    /// Large objects that were loaded.
+    pub large_objects: u64,
+    /// Rows of all tables.
+    pub rows: u64,
+    /// Bytes of all tables, as COPY text.
+    pub bytes: u64,
+    /// Bytes of all tables in the archive.
+    pub stored_bytes: u64,
+    /// Definitions, privileges and other statements that ran, counted by entry.
+    pub entries: u64,
+    /// Whether row counts and fingerprints were compared with a manifest while loading.
+    pub checked: bool,
+    /// How long it took.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub time: Duration,
+    /// Errors that were ignored, in the order of the archive.
+    pub ignored: Vec<IgnoredError>,
+    /// Sequences that lay behind their column.
+    pub sequences: Vec<SequenceFinding>,
+    /// Tables that were analyzed at the end.
+    pub analyzed: u64,
+}
+
+impl RestoreReport {
+    /// Returns the table that took longest.
+    pub fn slowest_table(&self) -> Option<&TableReport> {
+        self.tables.iter().max_by_key(|table| table.time)
+    }
+
+    /// Returns the failure that the ignored errors amount to: kind [`ErrorKind::Partial`].
+    pub fn partial(&self) -> Option<Error> {
+        let first = self.ignored.first()?;
+        let count = self.ignored.len();
+        let plural = if count == 1 { "" } else { "s" };
+        Some(
+            Error::new(ErrorKind::Partial, format!("restored with {count} error{plural} ignored"))
+                .with_hint(format!("the first was at {}: {}", first.entry, first.message))
+                .with_hint("--exit-on-error stops at the first one"),
+        )
+    }
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}

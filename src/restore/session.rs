@@ -1,0 +1,207 @@
+//! How every connection of a restore is set up: the preamble of a script, sent as statements.
+//!
+//! Authority: `_doSetFixedOutputState` of PostgreSQL's `pg_backup_archiver.c`. Differences: settings
+//! that the target does not know are left out, and commits do not wait for the disk. The latter cannot
+//! lose part of a restore silently: [`make_durable`] waits once, at the end, for everything before it.
+
+use crate::connect::{ConnectParams, Session};
+use crate::error::Result;
+use crate::model::{ServerVersion, TocEntry};
+use crate::sql::quote_identifier;
+
+/// What the archive and the options say about a session.
+#[derive(Debug, Clone)]
+pub(super) struct SessionSetup {
+    encoding: String,
+    strings: String,
+    search_path: Option<String>,
+    role: Option<String>,
+    /// Whether `standard_conforming_strings` is on, which decides how INSERT data is cut.
+    pub(super) standard_strings: bool,
+}
+
+impl SessionSetup {
+    /// Takes the set-up from the archive's three special entries.
+    pub(super) fn new(entries: &[TocEntry], role: Option<&str>) -> Self {
+        let special = |desc: &str| {
+            entries.iter().find(|entry| entry.desc == desc).map(|entry| entry.definition.clone())
+        };
+        let strings = special("STDSTRINGS").unwrap_or_else(|| {
+            "SET standard_conforming_strings = 'off';\nSET escape_string_warning = off;\n".into()
+        });
+        SessionSetup {
+            encoding: special("ENCODING").unwrap_or_default(),
+            standard_strings: !strings.contains("'off'"),
+            strings,
+            search_path: special("SEARCHPATH"),
+            role: role.map(str::to_owned),
+        }
+    }
+
+    /// Tells whether the archive was made for an empty search path; old ones need one per entry.
+    pub(super) fn has_search_path(&self) -> bool {
+        self.search_path.is_some()
+    }
+
+    /// Returns the encoding of the archive's text, such as `UTF8`.
+    pub(super) fn encoding(&self) -> Option<&str> {
+        self.encoding.split('\'').nth(1)
+    }
+
+    /// Returns the statements that set a session up.
+    pub(super) fn statements(&self, version: ServerVersion) -> String {
+        let mut sql = String::from(
+            "SET statement_timeout = 0;\n\
+             SET lock_timeout = 0;\n\
+             SET idle_in_transaction_session_timeout = 0;\n",
+        );
+        if version.has_transaction_timeout() {
+            sql.push_str("SET transaction_timeout = 0;\n");
+        }
+        sql.push_str(&self.encoding);
+        sql.push_str(&self.strings);
+        if let Some(role) = &self.role {
+            sql.push_str(&format!("SET ROLE {};\n", quote_identifier(role)));
+        }
+        sql.push_str(self.search_path.as_deref().unwrap_or_default());
+        sql.push_str(
+            "SET check_function_bodies = false;\n\
+             SET xmloption = content;\n\
+             SET client_min_messages = warning;\n\
+             SET row_security = off;\n\
+             SET synchronous_commit = off;\n",
+        );
+        sql
+    }
+
+    /// Opens a connection and sets it up.
+    pub(super) async fn connect(&self, params: &ConnectParams) -> Result<Session> {
+        let session = Session::connect(params).await?;
+        self.apply(&session).await?;
+        Ok(session)
+    }
+
+    /// Sets a connection up.
+    pub(super) async fn apply(&self, session: &Session) -> Result<()> {
+        session.execute("set up the session", &self.statements(session.version())).await
+    }
+}
+
+/// Waits until everything that was committed without waiting is on disk.
+///
+/// A commit that writes to the log and does wait takes all that stands in the log before it along.
+pub(super) async fn make_durable(session: &Session) -> Result<()> {
+    session
+        .execute(
+            "write the restored data to disk",
+            "begin;\n\
+             set local synchronous_commit = on;\n\
+             select pg_catalog.pg_logical_emit_message(true, 'pgark', 'restored');\n\
+             commit;\n",
+        )
+        .await
+}
+
+/// The settings that entries ask for one by one and that stay until the next entry asks for another.
+///
+/// Kept per connection; after a rollback the state of before must be put back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Switches {
+    search_path: Option<String>,
+    tablespace: Option<String>,
+    access_method: Option<String>,
+    session_user: Option<String>,
+}
+
+impl Switches {
+    /// Returns the `SET` lines that an entry needs, and remembers that they were sent.
+    ///
+    /// The rules are those of `_selectOutputSchema`, `_selectTablespace` and `_selectTableAccessMethod`.
+    pub(super) fn for_entry(&mut self, entry: &TocEntry, rules: SwitchRules) -> String {
+        let mut sql = String::new();
+        if rules.search_path
+            && let Some(schema) = entry.namespace.as_deref().filter(|schema| !schema.is_empty())
+            && self.search_path.as_deref() != Some(schema)
+        {
+            sql.push_str(&format!("SET search_path = {}", quote_identifier(schema)));
+            sql.push_str(if schema == "pg_catalog" { ";\n" } else { ", pg_catalog;\n" });
+            self.search_path = Some(schema.to_owned());
+        }
+        if rules.tablespaces
+            && let Some(tablespace) = &entry.tablespace
+            && self.tablespace.as_ref() != Some(tablespace)
+        {
+            if tablespace.is_empty() {
+                sql.push_str("SET default_tablespace = '';\n");
+            } else {
+                sql.push_str(&format!(
+                    "SET default_tablespace = {};\n",
+                    quote_identifier(tablespace)
+                ));
+            }
+            self.tablespace = Some(tablespace.clone());
+        }
+        if rules.access_methods
+            && entry.relkind != Some('p')
+            && let Some(method) = &entry.table_access_method
+            && self.access_method.as_ref() != Some(method)
+        {
+            sql.push_str(&format!(
+                "SET default_table_access_method = {};\n",
+                quote_identifier(method)
+            ));
+            self.access_method = Some(method.clone());
+        }
+        sql
+    }
+}
+
+/// Which switches a run makes at all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SwitchRules {
+    /// The archive has no search path of its own.
+    pub(super) search_path: bool,
+    /// Tablespaces are wanted.
+    pub(super) tablespaces: bool,
+    /// Table access methods are wanted, and the target knows them.
+    pub(super) access_methods: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DumpId;
+
+    #[test]
+    fn the_preamble_leaves_out_what_the_target_does_not_know() {
+        let mut encoding = TocEntry::new(DumpId(1), "ENCODING", "ENCODING");
+        encoding.definition = "SET client_encoding = 'LATIN1';\n".into();
+        let setup = SessionSetup::new(&[encoding], Some("Loader"));
+        assert_eq!(setup.encoding(), Some("LATIN1"));
+        assert!(!setup.has_search_path() && !setup.standard_strings);
+        let old = setup.statements(ServerVersion(150_018));
+        assert!(!old.contains("transaction_timeout") && old.contains("SET ROLE \"Loader\";"));
+        assert!(setup.statements(ServerVersion(180_006)).contains("SET transaction_timeout = 0;"));
+    }
+
+    #[test]
+    fn switches_are_sent_once() {
+        let rules = SwitchRules { search_path: true, tablespaces: true, access_methods: true };
+        let mut table = TocEntry::new(DumpId(1), "TABLE", "t");
+        table.namespace = Some("App".into());
+        table.tablespace = Some(String::new());
+        table.table_access_method = Some("heap".into());
+        let mut switches = Switches::default();
+        assert_eq!(
+            switches.for_entry(&table, rules),
+            "SET search_path = \"App\", pg_catalog;\n\
+             SET default_tablespace = '';\n\
+             SET default_table_access_method = heap;\n"
+        );
+        assert_eq!(switches.for_entry(&table, rules), "");
+        table.relkind = Some('p');
+        table.table_access_method = Some("other".into());
+        table.tablespace = Some("fast".into());
+        assert_eq!(switches.for_entry(&table, rules), "SET default_tablespace = fast;\n");
+    }
+}
