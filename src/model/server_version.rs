@@ -99,6 +99,10 @@ impl ServerVersion {
     pub fn has_temporal_constraints(self) -> bool {
         self.at_least(18)
     }
+    /// `ANALYZE ONLY`, which leaves out partitions and children (18).
+    pub fn has_analyze_only(self) -> bool {
+        self.at_least(18)
+    }
     /// `pg_get_sequence_data` (18).
     pub fn has_sequence_data_function(self) -> bool {
         self.at_least(18)

@@ -23,18 +23,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
+use crate::archive::statements::{Pass, loads_via_partition_root};
 use crate::model::{DumpId, Section, TocEntry};
-
-/// The three rounds of a restore; a round begins when the one before it is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Pass {
-    /// Definitions and data.
-    Main,
-    /// Privileges: later, because they can take away what the restore itself needs.
-    Acl,
-    /// Event triggers and refreshes of materialized views, which need everything else in place.
-    PostAcl,
-}
 
 /// In which order entries run when several could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -830,7 +820,7 @@ impl<'a, 'b> Graph<'a, 'b> {
                 // Without its table in the archive nobody knows what the rows set off.
                 waits_for_all = dependencies.is_empty()
                     || dependencies.iter().any(|&other| runs_code[other])
-                    || is_partition_root_load(self.items[position].entry);
+                    || loads_via_partition_root(self.items[position].entry);
                 for table in dependencies {
                     let altering = altered_by.get(&table).cloned().unwrap_or_default();
                     for earlier in altering {
@@ -860,7 +850,7 @@ impl<'a, 'b> Graph<'a, 'b> {
             for table in std::iter::once(root).chain(self.descendants(root)) {
                 data.extend(self.data_of.get(&table).into_iter().flatten());
             }
-            if !data.iter().any(|&entry| is_partition_root_load(self.items[entry].entry)) {
+            if !data.iter().any(|&entry| loads_via_partition_root(self.items[entry].entry)) {
                 continue;
             }
             let gate = self.gate(Pass::Main, Section::Data);
@@ -938,29 +928,6 @@ fn is_relation(desc: &str) -> bool {
             | "MATERIALIZED VIEW DATA"
             | "FOREIGN TABLE"
     )
-}
-
-/// Tells whether an entry's rows are sent to another table than its own (`--load-via-partition-root`).
-///
-/// pg_dump writes a comment of this beginning as the definition; older ones only name the other table
-/// in the `COPY` (`pg_backup_archiver.c`, `is_load_via_partition_root`).
-pub(super) fn is_partition_root_load(entry: &TocEntry) -> bool {
-    if entry.desc != "TABLE DATA" {
-        return false;
-    }
-    if entry.definition.starts_with("-- load via partition root ") {
-        return true;
-    }
-    let Some(copy) = &entry.copy_statement else { return false };
-    let own = crate::sql::qualified(entry.namespace.as_deref().unwrap_or_default(), &entry.tag);
-    let always =
-        crate::sql::Quoting::Always.qualified(entry.namespace.as_deref().unwrap_or_default(), &entry.tag);
-    let names = |name: &str| {
-        copy.strip_prefix("COPY ")
-            .and_then(|rest| rest.strip_prefix(name))
-            .is_some_and(|rest| rest.starts_with(' '))
-    };
-    !names(&own) && !names(&always)
 }
 
 fn starts_with_create(definition: &str) -> bool {
@@ -1236,18 +1203,5 @@ mod tests {
             schedule.finish(&job);
         }
         assert!(schedule.is_done());
-    }
-
-    #[test]
-    fn loads_through_a_partitioned_table_are_seen() {
-        let mut entry = TocEntry::new(DumpId(1), "TABLE DATA", "Part 1");
-        entry.namespace = Some("public".into());
-        entry.copy_statement = Some("COPY public.\"Part 1\" (a) FROM stdin;\n".into());
-        assert!(!is_partition_root_load(&entry));
-        entry.copy_statement = Some("COPY public.root (a) FROM stdin;\n".into());
-        assert!(is_partition_root_load(&entry));
-        entry.copy_statement = None;
-        entry.definition = "-- load via partition root public.root".into();
-        assert!(is_partition_root_load(&entry));
     }
 }

@@ -102,71 +102,6 @@ pub(super) async fn make_durable(session: &Session) -> Result<()> {
         .await
 }
 
-/// The settings that entries ask for one by one and that stay until the next entry asks for another.
-///
-/// Kept per connection; after a rollback the state of before must be put back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Switches {
-    search_path: Option<String>,
-    tablespace: Option<String>,
-    access_method: Option<String>,
-    session_user: Option<String>,
-}
-
-impl Switches {
-    /// Returns the `SET` lines that an entry needs, and remembers that they were sent.
-    ///
-    /// The rules are those of `_selectOutputSchema`, `_selectTablespace` and `_selectTableAccessMethod`.
-    pub(super) fn for_entry(&mut self, entry: &TocEntry, rules: SwitchRules) -> String {
-        let mut sql = String::new();
-        if rules.search_path
-            && let Some(schema) = entry.namespace.as_deref().filter(|schema| !schema.is_empty())
-            && self.search_path.as_deref() != Some(schema)
-        {
-            sql.push_str(&format!("SET search_path = {}", quote_identifier(schema)));
-            sql.push_str(if schema == "pg_catalog" { ";\n" } else { ", pg_catalog;\n" });
-            self.search_path = Some(schema.to_owned());
-        }
-        if rules.tablespaces
-            && let Some(tablespace) = &entry.tablespace
-            && self.tablespace.as_ref() != Some(tablespace)
-        {
-            if tablespace.is_empty() {
-                sql.push_str("SET default_tablespace = '';\n");
-            } else {
-                sql.push_str(&format!(
-                    "SET default_tablespace = {};\n",
-                    quote_identifier(tablespace)
-                ));
-            }
-            self.tablespace = Some(tablespace.clone());
-        }
-        if rules.access_methods
-            && entry.relkind != Some('p')
-            && let Some(method) = &entry.table_access_method
-            && self.access_method.as_ref() != Some(method)
-        {
-            sql.push_str(&format!(
-                "SET default_table_access_method = {};\n",
-                quote_identifier(method)
-            ));
-            self.access_method = Some(method.clone());
-        }
-        sql
-    }
-}
-
-/// Which switches a run makes at all.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SwitchRules {
-    /// The archive has no search path of its own.
-    pub(super) search_path: bool,
-    /// Tablespaces are wanted.
-    pub(super) tablespaces: bool,
-    /// Table access methods are wanted, and the target knows them.
-    pub(super) access_methods: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,26 +117,5 @@ mod tests {
         let old = setup.statements(ServerVersion(150_018));
         assert!(!old.contains("transaction_timeout") && old.contains("SET ROLE \"Loader\";"));
         assert!(setup.statements(ServerVersion(180_006)).contains("SET transaction_timeout = 0;"));
-    }
-
-    #[test]
-    fn switches_are_sent_once() {
-        let rules = SwitchRules { search_path: true, tablespaces: true, access_methods: true };
-        let mut table = TocEntry::new(DumpId(1), "TABLE", "t");
-        table.namespace = Some("App".into());
-        table.tablespace = Some(String::new());
-        table.table_access_method = Some("heap".into());
-        let mut switches = Switches::default();
-        assert_eq!(
-            switches.for_entry(&table, rules),
-            "SET search_path = \"App\", pg_catalog;\n\
-             SET default_tablespace = '';\n\
-             SET default_table_access_method = heap;\n"
-        );
-        assert_eq!(switches.for_entry(&table, rules), "");
-        table.relkind = Some('p');
-        table.table_access_method = Some("other".into());
-        table.tablespace = Some("fast".into());
-        assert_eq!(switches.for_entry(&table, rules), "SET default_tablespace = fast;\n");
     }
 }
