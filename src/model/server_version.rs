@@ -99,6 +99,14 @@ impl ServerVersion {
     pub fn has_temporal_constraints(self) -> bool {
         self.at_least(18)
     }
+    /// `ALTER TABLE ... SET ACCESS METHOD` for partitioned tables (17).
+    pub fn has_partitioned_access_method(self) -> bool {
+        self.at_least(17)
+    }
+    /// `pg_restore_relation_stats` (18).
+    pub fn has_statistics_import(self) -> bool {
+        self.at_least(18)
+    }
     /// `ANALYZE ONLY`, which leaves out partitions and children (18).
     pub fn has_analyze_only(self) -> bool {
         self.at_least(18)

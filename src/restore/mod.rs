@@ -1,15 +1,32 @@
 //! An archive into a database: options, plan, report.
+//!
+//! ```text
+//!   RestoreOptions -> plan() -> RestorePlan -> run() -> RestoreReport
+//!                     open, select, look at the target     schedule -> workers -> server
+//! ```
+//!
+//! [`plan`] changes nothing and refuses what cannot succeed. What runs when is decided by `schedule`
+//! (pure); how it runs, by `worker`. The authority for what an entry means and in which round it runs
+//! is PostgreSQL's `pg_backup_archiver.c`.
 
 mod analyze;
+mod clean;
+mod create;
 mod data;
+mod inserts;
+mod large_objects;
 mod options;
+mod plan;
 mod preflight;
 mod report;
 mod roles;
+mod run;
 mod schedule;
 mod selection;
 mod sequences;
 mod session;
+mod worker;
 
 pub use options::{Mode, RestoreOptions};
+pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan};
 pub use report::{IgnoredError, RestoreReport, SequenceFinding, TableReport};

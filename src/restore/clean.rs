@@ -1,0 +1,78 @@
+//! `--clean`: what the archive will make is dropped first, in the opposite order.
+
+use super::report::IgnoredError;
+use super::worker::{Context, Worker};
+use crate::archive::statements::{drop_statement, is_database_entry};
+use crate::connect::is_connection_lost;
+use crate::error::Result;
+
+/// Dropping a table locks it, its indexes, its TOAST table and what refers to it.
+const LOCKS_PER_DROP: usize = 12;
+
+/// Drops of one transaction.
+const DROPS_TOGETHER: usize = 200;
+
+/// Drops everything selected that has a drop statement; returns what could not be dropped.
+pub(super) async fn drop_objects(
+    worker: &mut Worker,
+    context: &Context,
+) -> Result<Vec<(usize, IgnoredError)>> {
+    let mut drops = Vec::new();
+    for (item, entry) in context.entries().iter().enumerate().rev() {
+        let marks = context.marks[item];
+        if (marks.schema || marks.data)
+            && !is_database_entry(entry)
+            && let Some(statement) = drop_statement(entry, context.options.if_exists)
+            && !statement.trim_start().starts_with("--")
+        {
+            drops.push((item, statement));
+        }
+    }
+    if drops.is_empty() {
+        return Ok(Vec::new());
+    }
+    context.progress.phase("drop", drops.len() as u64, 0);
+    let mut ignored = Vec::new();
+    let most = (context.target.lock_share / LOCKS_PER_DROP).clamp(1, DROPS_TOGETHER);
+    for batch in drops.chunks(most) {
+        context.interrupt.check()?;
+        if !context.options.single_transaction && drop_together(worker, batch).await? {
+            continue;
+        }
+        for (item, statement) in batch {
+            let entry = context.entry(*item);
+            let purpose = format!("drop {}", entry.describe());
+            let Err(error) = worker.session.execute(&purpose, statement).await else { continue };
+            if context.options.stops_at_first_error()
+                || is_connection_lost(&error)
+                || context.interrupt.is_set()
+            {
+                return Err(error);
+            }
+            ignored.push((*item, IgnoredError::new(entry, statement, &error)));
+        }
+    }
+    for (_, error) in &ignored {
+        context.progress.warning(&format!("{}: {}", error.entry, error.message));
+    }
+    Ok(ignored)
+}
+
+/// Drops a batch in one transaction; tells whether that succeeded.
+async fn drop_together(worker: &Worker, batch: &[(usize, String)]) -> Result<bool> {
+    let mut sql = String::from("BEGIN;\n");
+    for (_, statement) in batch {
+        sql.push_str(statement);
+        sql.push('\n');
+    }
+    sql.push_str("COMMIT;\n");
+    let purpose = format!("drop {} objects together", batch.len());
+    match worker.session.execute(&purpose, &sql).await {
+        Ok(()) => Ok(true),
+        Err(error) if is_connection_lost(&error) => Err(error),
+        Err(_) => {
+            worker.session.execute("roll back", "ROLLBACK").await?;
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,540 @@
+//! One connection at work: it runs the statements of a batch of entries, or loads one entry's data.
+//!
+//! A batch goes to the server as one transaction. If that fails it is rolled back and run again entry
+//! by entry, each statement by itself, so that every error belongs to an entry and the others still
+//! succeed: what `pg_restore` gets by never doing more than one statement at a time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::data::{Load, LoadError, load};
+use super::options::RestoreOptions;
+use super::preflight::Target;
+use super::report::{IgnoredError, TableReport};
+use super::schedule::Job;
+use super::selection::Marks;
+use super::session::SessionSetup;
+use super::{inserts, large_objects};
+use crate::archive::ArchiveReader;
+use crate::archive::statements::{
+    self, SwitchOptions, Switches, loads_via_partition_root, owner_statement,
+    partitioned_access_method,
+};
+use crate::codec::Fingerprint;
+use crate::connect::{Canceller, ConnectParams, Session, is_connection_lost, server_error, sqlstate};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{DumpId, TocEntry};
+use crate::progress::{Interrupt, ProgressHandle};
+use crate::sql::{qualified, quote_identifier};
+
+/// How often a statement is tried that lost against another session of this or another program.
+const ATTEMPTS: usize = 4;
+
+/// Statements are sent in pieces of about this size: the server parses a piece as a whole.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// What all connections of a restore share.
+pub(super) struct Context {
+    pub(super) archive: Arc<dyn ArchiveReader>,
+    pub(super) options: RestoreOptions,
+    pub(super) marks: Vec<Marks>,
+    pub(super) setup: SessionSetup,
+    pub(super) target: Target,
+    pub(super) progress: ProgressHandle,
+    pub(super) interrupt: Interrupt,
+    pub(super) by_id: HashMap<DumpId, usize>,
+    /// What the manifest says about the data of an entry.
+    pub(super) expected: HashMap<DumpId, Fingerprint>,
+    pub(super) tables: Tables,
+}
+
+/// What became of the tables so far.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    created: Mutex<HashSet<usize>>,
+    /// Tables that could not be created, and whether that is because they exist.
+    failed: Mutex<HashMap<usize, bool>>,
+}
+
+impl Tables {
+    fn note_created(&self, item: usize) {
+        lock(&self.created).insert(item);
+    }
+
+    fn note_failed(&self, item: usize, exists: bool) {
+        lock(&self.failed).insert(item, exists);
+    }
+
+    fn is_created(&self, item: usize) -> bool {
+        lock(&self.created).contains(&item)
+    }
+
+    fn failure(&self, item: usize) -> Option<bool> {
+        lock(&self.failed).get(&item).copied()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves a set of numbers as valid as it was.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    pub(super) fn entries(&self) -> &[TocEntry] {
+        self.archive.entries()
+    }
+
+    pub(super) fn entry(&self, item: usize) -> &TocEntry {
+        &self.archive.entries()[item]
+    }
+
+    fn switch_options(&self) -> SwitchOptions {
+        SwitchOptions {
+            no_tablespaces: self.options.no_tablespaces,
+            no_table_access_method: self.options.no_table_access_method,
+            unqualified_definitions: !self.setup.has_search_path(),
+        }
+    }
+
+    /// Returns the statements of an entry in the order they run.
+    ///
+    /// Giving an object to the user who has just made it is left out: it changes nothing and costs as
+    /// much as making the object.
+    pub(super) fn statements(&self, item: usize) -> Result<Vec<String>> {
+        let entry = self.entry(item);
+        let definition = statements::definition(entry, self.options.no_owner);
+        if entry.desc == "BLOB METADATA" {
+            return Ok(large_objects::definitions(entry, self.options.no_owner));
+        }
+        if entry.desc == "ACL" && entry.tag.starts_with("LARGE OBJECTS") {
+            let metadata = entry.dependencies.first().and_then(|id| self.by_id.get(id));
+            if let Some(&metadata) = metadata {
+                let oids = large_objects::oids(&self.entry(metadata).definition);
+                return Ok(large_objects::privileges(&definition, &oids));
+            }
+        }
+        let mut list = Vec::new();
+        if !definition.trim().is_empty() {
+            list.push(definition.into_owned());
+        }
+        if !self.options.no_owner {
+            let owner = owner_statement(entry).map_err(|error| {
+                Error::new(ErrorKind::Archive, format!("could not restore {}", entry.describe()))
+                    .with_source(error)
+            })?;
+            let is_ours = entry.owner.as_deref() == Some(self.target.user.as_str());
+            let is_new = list.first().is_some_and(|sql| sql.trim_start().starts_with("CREATE "));
+            if let Some(owner) = owner.filter(|_| !(is_ours && is_new)) {
+                list.push(owner);
+            }
+        }
+        if !self.options.no_table_access_method
+            && self.target.version.has_partitioned_access_method()
+            && let Some(method) = partitioned_access_method(entry)
+        {
+            list.push(method);
+        }
+        Ok(list)
+    }
+
+    /// Tells whether an error ends the run whatever the options say.
+    fn is_fatal(&self, error: &Error) -> bool {
+        self.options.stops_at_first_error()
+            || self.interrupt.is_set()
+            || is_connection_lost(error)
+            || !matches!(error.kind(), ErrorKind::Server | ErrorKind::Locked | ErrorKind::Archive)
+    }
+}
+
+/// What a job came to.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Ignored errors and the entries they belong to.
+    pub(super) ignored: Vec<(usize, IgnoredError)>,
+    /// The table that was loaded.
+    pub(super) loaded: Option<(usize, TableReport)>,
+    pub(super) large_objects: u64,
+    /// Entries whose statements ran.
+    pub(super) entries: u64,
+}
+
+/// A connection and what it has been told to use by default.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) session: Session,
+    switches: Switches,
+}
+
+impl Worker {
+    /// Takes a session that is set up.
+    pub(super) fn new(session: Session) -> Self {
+        Worker { session, switches: Switches::default() }
+    }
+
+    /// Opens a connection and sets it up.
+    pub(super) async fn connect(context: &Context, params: &ConnectParams) -> Result<Self> {
+        Ok(Worker::new(context.setup.connect(params).await?))
+    }
+
+    pub(super) fn canceller(&self) -> Canceller {
+        self.session.canceller()
+    }
+
+    /// Does a job; an error ends the whole run.
+    pub(super) async fn perform(&mut self, context: &Context, job: &Job) -> Result<Done> {
+        context.interrupt.check()?;
+        let done = match job {
+            Job::Statements(items) => self.run_statements(context, items).await,
+            Job::Data(item) => self.load_data(context, *item).await,
+        };
+        for notice in self.session.take_notices() {
+            context.progress.info(&notice.to_string());
+        }
+        done
+    }
+
+    async fn run_statements(&mut self, context: &Context, items: &[usize]) -> Result<Done> {
+        let mut scripts = Vec::with_capacity(items.len());
+        let mut done = Done::default();
+        for &item in items {
+            match context.statements(item) {
+                Ok(list) => scripts.push((item, list)),
+                Err(error) if context.is_fatal(&error) => return Err(error),
+                Err(error) => {
+                    let entry = context.entry(item);
+                    done.ignored.push((item, IgnoredError::new(entry, "", &error)));
+                }
+            }
+        }
+        done.entries = scripts.len() as u64;
+        let count: usize = scripts.iter().map(|(_, list)| list.len()).sum();
+        let together = !context.options.single_transaction
+            && count > 1
+            && (scripts.len() > 1 || !takes_long(context.entry(items[0])));
+        if together {
+            match self.run_together(context, &scripts).await {
+                Ok(()) => return Ok(done),
+                Err(error) if is_connection_lost(&error) || context.interrupt.is_set() => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    let message = server_error(&error).map_or_else(|| error.to_string(), |e| e.message.clone());
+                    context.progress.info(&format!(
+                        "a batch of {count} statements failed ({message}) and is run again one by one"
+                    ));
+                }
+            }
+        }
+        for (item, list) in &scripts {
+            self.run_one(context, *item, list, &mut done).await?;
+        }
+        Ok(done)
+    }
+
+    /// Runs the statements of all entries in one transaction.
+    async fn run_together(
+        &mut self,
+        context: &Context,
+        scripts: &[(usize, Vec<String>)],
+    ) -> Result<()> {
+        let before = self.switches.clone();
+        let result = self.send_together(context, scripts).await;
+        match &result {
+            Ok(()) => {
+                for (item, _) in scripts {
+                    self.note_table(context, *item, None);
+                    context.progress.finished(&context.entry(*item).describe());
+                }
+            }
+            Err(_) => {
+                self.switches = before;
+                if !self.session.is_closed() {
+                    self.session.execute("roll back", "ROLLBACK").await?;
+                }
+            }
+        }
+        result
+    }
+
+    async fn send_together(
+        &mut self,
+        context: &Context,
+        scripts: &[(usize, Vec<String>)],
+    ) -> Result<()> {
+        let purpose = format!("restore {} entries together", scripts.len());
+        let mut piece = String::from("BEGIN;\n");
+        for (item, list) in scripts {
+            for switch in self.switches.before(context.entry(*item), context.switch_options()) {
+                piece.push_str(&switch);
+                piece.push('\n');
+            }
+            for statement in list {
+                piece.push_str(statement);
+                piece.push('\n');
+            }
+            if piece.len() > PIECE_BYTES {
+                self.session.execute(&purpose, &piece).await?;
+                piece.clear();
+            }
+        }
+        piece.push_str("COMMIT;\n");
+        self.session.execute(&purpose, &piece).await
+    }
+
+    /// Runs the statements of one entry, each by itself.
+    async fn run_one(
+        &mut self,
+        context: &Context,
+        item: usize,
+        list: &[String],
+        done: &mut Done,
+    ) -> Result<()> {
+        let entry = context.entry(item);
+        let name = entry.describe();
+        let watched = takes_long(entry);
+        if watched {
+            context.progress.started(&name, 0);
+        }
+        let switches = self.switches.before(entry, context.switch_options());
+        for (position, statement) in switches.iter().chain(list).enumerate() {
+            let Err(error) = self.attempt(context, &name, statement).await else { continue };
+            if context.is_fatal(&error) {
+                return Err(error.with_hint(format!("the statement was: {}", shortened(statement))));
+            }
+            done.ignored.push((item, IgnoredError::new(entry, statement, &error)));
+            if position == switches.len() {
+                // What follows would only repeat that the object is not there, or worse, give away an
+                // object of that name that somebody else made.
+                let exists = server_error(&error)
+                    .is_some_and(|error| error.sqlstate == sqlstate::DUPLICATE_TABLE);
+                self.note_table(context, item, Some(exists));
+                context.progress.finished(&name);
+                return Ok(());
+            }
+        }
+        self.note_table(context, item, None);
+        context.progress.finished(&name);
+        Ok(())
+    }
+
+    async fn attempt(&mut self, context: &Context, name: &str, statement: &str) -> Result<()> {
+        let purpose = format!("restore {name}");
+        let mut attempt = 1;
+        loop {
+            let result = self.session.execute(&purpose, statement).await;
+            match result {
+                Err(error) if attempt < ATTEMPTS && lost_a_race(&error) && !context.options.single_transaction => {
+                    attempt += 1;
+                    context.interrupt.check()?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn note_table(&self, context: &Context, item: usize, failure: Option<bool>) {
+        if context.entry(item).desc == "TABLE" {
+            match failure {
+                None => context.tables.note_created(item),
+                Some(exists) => context.tables.note_failed(item, exists),
+            }
+        }
+    }
+
+    async fn load_data(&mut self, context: &Context, item: usize) -> Result<Done> {
+        let entry = context.entry(item);
+        let table = entry.dependencies.first().and_then(|id| context.by_id.get(id)).copied();
+        if let Some(exists) = table.and_then(|table| context.tables.failure(table))
+            && (!exists || context.options.no_data_for_failed_tables)
+        {
+            context.progress.info(&format!("{} is left out, its table is missing", entry.describe()));
+            context.progress.finished(&item_name(entry));
+            return Ok(Done::default());
+        }
+        let what = entry.describe();
+        let name = item_name(entry);
+        let started = Instant::now();
+        let expected = context.expected.get(&entry.dump_id).copied();
+        context.progress.started(&name, 0);
+        if entry.desc == "BLOBS" {
+            return self.load_large_objects(context, item, &name).await;
+        }
+        let reader = context
+            .archive
+            .open_data(entry)
+            .map_err(|error| error.context(format!("could not read {what}")))?;
+        let created = table.is_some_and(|table| context.tables.is_created(table));
+        let own = !context.options.single_transaction;
+        let before = self.before_data(context, entry, created);
+        let after = self.after_data(context, entry);
+        let loaded = match &entry.copy_statement {
+            Some(copy) => {
+                let load_request = Load {
+                    what: &what,
+                    item: &name,
+                    copy,
+                    before: &before,
+                    after: &after,
+                    own_transaction: own,
+                    expected,
+                };
+                load(&mut self.session, reader, load_request, &*context.progress, &context.interrupt)
+                    .await
+            }
+            None => {
+                inserts::run(
+                    &self.session,
+                    reader,
+                    inserts::Inserts {
+                        what: &what,
+                        item: &name,
+                        before: &before,
+                        after: &after,
+                        own_transaction: own,
+                        standard_strings: context.setup.standard_strings,
+                    },
+                    &*context.progress,
+                    &context.interrupt,
+                )
+                .await
+            }
+        };
+        context.progress.finished(&name);
+        match loaded {
+            Ok(loaded) => {
+                let report = TableReport {
+                    table: name,
+                    rows: loaded.rows,
+                    bytes: loaded.bytes,
+                    stored_bytes: context.archive.data_size(entry),
+                    time: started.elapsed(),
+                };
+                Ok(Done { loaded: Some((item, report)), ..Done::default() })
+            }
+            Err(LoadError::Archive(error)) => Err(error
+                .with_hint("run \"pgark verify\" on the archive to see everything that is damaged")),
+            Err(LoadError::Server(error)) if context.is_fatal(&error) => Err(error),
+            Err(LoadError::Server(error)) => {
+                let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
+                let ignored = IgnoredError::new(entry, statement, &error);
+                Ok(Done { ignored: vec![(item, ignored)], ..Done::default() })
+            }
+        }
+    }
+
+    /// Returns what comes before the data in its transaction.
+    ///
+    /// Truncating a table that this run created lets a server with `wal_level = minimal` load it
+    /// without WAL. Elsewhere it would only cost a new file.
+    fn before_data(&mut self, context: &Context, entry: &TocEntry, created: bool) -> String {
+        let mut sql = String::new();
+        for switch in self.switches.before(entry, context.switch_options()) {
+            sql.push_str(&switch);
+            sql.push('\n');
+        }
+        let Some(table) = table_name(entry) else { return sql };
+        let truncate = created
+            && context.target.minimal_wal
+            && !context.options.single_transaction
+            && !loads_via_partition_root(entry);
+        if truncate {
+            sql.push_str(&format!("TRUNCATE TABLE ONLY {table};\n"));
+        }
+        self.switch_triggers(context, &table, "DISABLE", &mut sql);
+        sql
+    }
+
+    fn after_data(&self, context: &Context, entry: &TocEntry) -> String {
+        let mut sql = String::new();
+        if let Some(table) = table_name(entry) {
+            self.switch_triggers(context, &table, "ENABLE", &mut sql);
+        }
+        sql
+    }
+
+    fn switch_triggers(&self, context: &Context, table: &str, verb: &str, sql: &mut String) {
+        // As in pg_restore, triggers are only in the way of tables that this run does not create.
+        let schema_wanted = context.marks.iter().any(|marks| marks.schema);
+        if !context.options.disable_triggers || schema_wanted {
+            return;
+        }
+        let statement = format!("ALTER TABLE {table} {verb} TRIGGER ALL;\n");
+        match &context.options.superuser {
+            None => sql.push_str(&statement),
+            Some(superuser) => {
+                let user = quote_identifier(superuser);
+                sql.push_str(&format!("SET SESSION AUTHORIZATION {user};\n{statement}"));
+                sql.push_str("SET SESSION AUTHORIZATION DEFAULT;\n");
+                if let Some(role) = &context.options.role {
+                    sql.push_str(&format!("SET ROLE {};\n", quote_identifier(role)));
+                }
+            }
+        }
+    }
+
+    async fn load_large_objects(
+        &mut self,
+        context: &Context,
+        item: usize,
+        name: &str,
+    ) -> Result<Done> {
+        let entry = context.entry(item);
+        let loaded = large_objects::load(
+            &self.session,
+            &*context.archive,
+            entry,
+            name,
+            !context.options.single_transaction,
+            &*context.progress,
+            &context.interrupt,
+        )
+        .await;
+        context.progress.finished(name);
+        match loaded {
+            Ok(count) => Ok(Done { large_objects: count, ..Done::default() }),
+            Err(LoadError::Archive(error)) => Err(error),
+            Err(LoadError::Server(error)) if context.is_fatal(&error) => Err(error),
+            Err(LoadError::Server(error)) => {
+                let ignored = IgnoredError::new(entry, "lo_put", &error);
+                Ok(Done { ignored: vec![(item, ignored)], ..Done::default() })
+            }
+        }
+    }
+}
+
+/// Returns the name under which the data of an entry is reported.
+pub(super) fn item_name(entry: &TocEntry) -> String {
+    table_name(entry).unwrap_or_else(|| entry.describe())
+}
+
+fn table_name(entry: &TocEntry) -> Option<String> {
+    entry.namespace.as_deref().map(|namespace| qualified(namespace, &entry.tag))
+}
+
+/// Tells whether the time of an entry's statement depends on the data, so that it is worth watching
+/// and not worth doing twice.
+fn takes_long(entry: &TocEntry) -> bool {
+    matches!(
+        entry.desc.as_str(),
+        "INDEX" | "CONSTRAINT" | "FK CONSTRAINT" | "CHECK CONSTRAINT" | "MATERIALIZED VIEW DATA"
+    )
+}
+
+/// Tells whether a statement failed only because another session did something at the same moment.
+fn lost_a_race(error: &Error) -> bool {
+    server_error(error).is_some_and(|error| {
+        error.sqlstate == sqlstate::DEADLOCK_DETECTED
+            || error.message.contains("tuple concurrently")
+    })
+}
+
+/// Returns the beginning of a statement, for messages.
+fn shortened(statement: &str) -> String {
+    const LONGEST: usize = 200;
+    let text = statement.trim();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
