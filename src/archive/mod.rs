@@ -20,6 +20,6 @@ pub use directory::{
 };
 pub use header::{ArchiveFormat, ArchiveHeader, ArchiveTime, own_dumper_version};
 pub use manifest::{Block, DataFileSummary, Manifest, ManifestData, ManifestSequence};
-pub use reader::{ArchiveReader, ManifestState, open};
+pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, open};
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};
 pub use version::ArchiveVersion;

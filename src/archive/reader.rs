@@ -22,6 +22,15 @@ pub enum ManifestState {
     Damaged(Error),
 }
 
+/// A large object of an archive and where its bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LargeObjectFile {
+    /// The large object.
+    pub oid: u32,
+    /// The name of its data, without the codec's suffix.
+    pub file: String,
+}
+
 /// An opened archive.
 pub trait ArchiveReader: Send + Sync {
     /// Returns what the archive says about itself.
@@ -39,6 +48,18 @@ pub trait ArchiveReader: Send + Sync {
     ///
     /// [`ErrorKind::Archive`] when the entry has no data or its file is missing.
     fn open_data(&self, entry: &TocEntry) -> Result<Box<dyn Read + Send>>;
+    /// Returns the large objects whose data belongs to a `BLOBS` entry.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Archive`] when the list is missing or malformed.
+    fn large_objects(&self, entry: &TocEntry) -> Result<Vec<LargeObjectFile>>;
+    /// Returns a reader of a large object's decompressed bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Archive`] when its file is missing.
+    fn open_large_object(&self, object: &LargeObjectFile) -> Result<Box<dyn Read + Send>>;
     /// Returns the stored size of an entry's data, 0 when it is not known.
     fn data_size(&self, entry: &TocEntry) -> u64;
     /// Returns where the archive is.

@@ -30,7 +30,10 @@ pub(super) async fn create_database(
 ) -> Result<Created> {
     let entries = archive.entries();
     let Some(database) = entries.iter().find(|entry| entry.desc == "DATABASE") else {
-        return Err(Error::new(ErrorKind::Refused, "the archive does not say which database to create"));
+        return Err(Error::new(
+            ErrorKind::Refused,
+            "the archive does not say which database to create",
+        ));
     };
     progress.phase("create database", 1, 0);
     let mut ignored = Vec::new();
@@ -53,9 +56,10 @@ pub(super) async fn create_database(
         }
     }
     let purpose = format!("create the database {:?}", database.tag);
-    session.execute(&purpose, &database.definition).await.map_err(|error| {
-        explain(error, dropped, &database.tag)
-    })?;
+    session
+        .execute(&purpose, &database.definition)
+        .await
+        .map_err(|error| explain(error, dropped, &database.tag))?;
     session.close().await;
     let params = params.with_database(&database.tag);
     let incomplete = |error: Error| {

@@ -115,7 +115,8 @@ async fn copy(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Loaded, LoadError> {
-    let mut copy = session.copy_in(purpose, load.copy.trim_end()).await.map_err(LoadError::Server)?;
+    let mut copy =
+        session.copy_in(purpose, load.copy.trim_end()).await.map_err(LoadError::Server)?;
     let (blocks, mut arriving) = mpsc::channel(BLOCKS_IN_FLIGHT);
     let count = load.expected.is_some();
     let decoding = tokio::task::spawn_blocking(move || decode(reader, &blocks, count));
@@ -149,7 +150,8 @@ async fn copy(
                 ErrorKind::Storage => ErrorKind::Storage,
                 _ => ErrorKind::Integrity,
             };
-            let error = Error::new(kind, format!("could not read {}", load.what)).with_source(error);
+            let error =
+                Error::new(kind, format!("could not read {}", load.what)).with_source(error);
             return Err(LoadError::Archive(error));
         }
         Err(panic) => {
@@ -175,10 +177,7 @@ async fn copy(
     {
         return Err(LoadError::Server(Error::new(
             ErrorKind::Integrity,
-            format!(
-                "the server stored {rows} rows of {} instead of {}",
-                load.what, expected.rows
-            ),
+            format!("the server stored {rows} rows of {} instead of {}", load.what, expected.rows),
         )));
     }
     progress.advanced(load.item, 0, rows);
@@ -213,8 +212,9 @@ fn decode(
     loop {
         let filled = buffer.len();
         buffer.resize(BLOCK_BYTES, 0);
-        let read = fill(&mut reader, &mut buffer[filled..])
-            .map_err(|error| Error::new(ErrorKind::Integrity, "could not decode the data").with_source(error))?;
+        let read = fill(&mut reader, &mut buffer[filled..]).map_err(|error| {
+            Error::new(ErrorKind::Integrity, "could not decode the data").with_source(error)
+        })?;
         buffer.truncate(filled + read);
         let at_end = buffer.len() < BLOCK_BYTES;
         if at_end {

@@ -63,8 +63,7 @@ async fn run_all(
         .map_err(LoadError::Server)?;
     let (pieces, mut arriving) = mpsc::channel::<Piece>(2);
     let standard_strings = inserts.standard_strings;
-    let reading =
-        tokio::task::spawn_blocking(move || cut(&mut reader, standard_strings, &pieces));
+    let reading = tokio::task::spawn_blocking(move || cut(&mut reader, standard_strings, &pieces));
     let mut loaded = Loaded { rows: 0, bytes: 0 };
     while let Some(piece) = arriving.recv().await {
         interrupt.check().map_err(LoadError::Server)?;
@@ -76,7 +75,9 @@ async fn run_all(
     match reading.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            return Err(LoadError::Archive(error.context(format!("could not read {}", inserts.what))));
+            return Err(LoadError::Archive(
+                error.context(format!("could not read {}", inserts.what)),
+            ));
         }
         Err(panic) => {
             let error = Error::new(ErrorKind::Internal, format!("could not read {}", inserts.what));
@@ -132,7 +133,10 @@ fn cut(reader: &mut dyn Read, standard_strings: bool, pieces: &mpsc::Sender<Piec
         }
     }
     if !pending[whole..].trim_ascii().is_empty() {
-        return Err(Error::new(ErrorKind::Integrity, "the data ends inside a statement: the file was cut off"));
+        return Err(Error::new(
+            ErrorKind::Integrity,
+            "the data ends inside a statement: the file was cut off",
+        ));
     }
     // A receiver that is gone knows why.
     let _ = pieces.blocking_send(Piece { text: pending, statements });
@@ -179,7 +183,14 @@ mod tests {
 
     #[test]
     fn statements_end_at_semicolons_outside_quotes() {
-        assert_eq!(statements("INSERT INTO t VALUES ('a;''b');\nINSERT INTO \"x;y\" VALUES (1);\n\n\n", true).expect("whole"), 2);
+        assert_eq!(
+            statements(
+                "INSERT INTO t VALUES ('a;''b');\nINSERT INTO \"x;y\" VALUES (1);\n\n\n",
+                true
+            )
+            .expect("whole"),
+            2
+        );
         assert_eq!(statements("INSERT INTO t VALUES ('a\\');\n", true).expect("whole"), 1);
         assert_eq!(statements("INSERT INTO t VALUES ('a\\';b');\n", false).expect("whole"), 1);
         assert_eq!(statements("\n\n", true).expect("empty"), 0);

@@ -91,12 +91,16 @@ pub(super) async fn load(
             let mut reader = archive.open_large_object(object).map_err(LoadError::Archive)?;
             let mut offset: u64 = 0;
             loop {
-                let (back, piece) = read_piece(reader, &object.file).await.map_err(LoadError::Archive)?;
+                let (back, piece) =
+                    read_piece(reader, &object.file).await.map_err(LoadError::Archive)?;
                 reader = back;
                 if piece.is_empty() {
                     break;
                 }
-                pending.push_str(&format!("SELECT pg_catalog.lo_put('{}', {offset}, '\\x", object.oid));
+                pending.push_str(&format!(
+                    "SELECT pg_catalog.lo_put('{}', {offset}, '\\x",
+                    object.oid
+                ));
                 push_hex(&mut pending, &piece);
                 pending.push_str("');\n");
                 offset += piece.len() as u64;

@@ -105,7 +105,9 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
             ErrorKind::NotFound,
             format!("the archive does not hold {}", missing.join(", ")),
         )
-        .with_hint("names are exact, case-sensitive and without quotes, as \"pgark inspect\" lists them"));
+        .with_hint(
+            "names are exact, case-sensitive and without quotes, as \"pgark inspect\" lists them",
+        ));
     }
     let mut marks = selection::mark(archive.entries(), &options);
     let setup = SessionSetup::new(archive.entries(), options.role.as_deref());
@@ -240,7 +242,8 @@ impl fmt::Display for RestorePlan {
             1 => "1 connection".to_owned(),
             jobs => format!("{jobs} connections"),
         };
-        let transaction = if summary.single_transaction { ", everything in one transaction" } else { "" };
+        let transaction =
+            if summary.single_transaction { ", everything in one transaction" } else { "" };
         writeln!(f, "over {connections}{transaction}")?;
         if self.options.mode == Mode::Append {
             writeln!(f, "adding to what the database holds")?;

@@ -83,7 +83,11 @@ impl<'a> Request<'a> {
     }
 
     fn schema_wanted(&self) -> impl Iterator<Item = &'a TocEntry> {
-        self.entries.iter().zip(self.marks).filter(|(_, marks)| marks.schema).map(|(entry, _)| entry)
+        self.entries
+            .iter()
+            .zip(self.marks)
+            .filter(|(_, marks)| marks.schema)
+            .map(|(entry, _)| entry)
     }
 }
 
@@ -172,12 +176,8 @@ async fn check_new_database(
         );
         return Ok(());
     };
-    let existing = names(
-        session,
-        "list the databases",
-        "select datname from pg_catalog.pg_database",
-    )
-    .await?;
+    let existing =
+        names(session, "list the databases", "select datname from pg_catalog.pg_database").await?;
     if existing.contains(&database.tag) && !request.options.clean {
         findings.obstacle(
             format!("the database {:?} exists already", database.tag),

@@ -45,7 +45,8 @@ fn of_statement(statement: &[Word]) -> BTreeSet<String> {
     let is_policy = statement.get(1).is_some_and(|word| word.is("policy"));
     let is_mapping = statement.get(1).is_some_and(|word| word.is("user"))
         && statement.get(2).is_some_and(|word| word.is("mapping"));
-    let is_session = first.is("set") && statement.get(2).is_some_and(|word| word.is("authorization"));
+    let is_session =
+        first.is("set") && statement.get(2).is_some_and(|word| word.is("authorization"));
     let mut depth = 0;
     for (at, word) in statement.iter().enumerate() {
         let rest = &statement[at + 1..];
@@ -53,7 +54,9 @@ fn of_statement(statement: &[Word]) -> BTreeSet<String> {
             Word::Symbol('(') => depth += 1,
             Word::Symbol(')') => depth -= 1,
             _ if depth > 0 => {}
-            word if is_privilege && (word.is("to") || word.is("from")) => add_list(rest, &mut roles),
+            word if is_privilege && (word.is("to") || word.is("from")) => {
+                add_list(rest, &mut roles)
+            }
             word if is_privilege && word.is("for") => {
                 if rest.first().is_some_and(|next| next.is("role") || next.is("user")) {
                     add_list(&rest[1..], &mut roles);
@@ -85,7 +88,12 @@ fn add_list(words: &[Word], roles: &mut BTreeSet<String>) {
             Word::Plain(name) => {
                 let special = matches!(
                     name.as_str(),
-                    "public" | "current_user" | "current_role" | "session_user" | "user" | "default"
+                    "public"
+                        | "current_user"
+                        | "current_role"
+                        | "session_user"
+                        | "user"
+                        | "default"
                 );
                 if !special {
                     roles.insert(name.clone());
@@ -166,15 +174,39 @@ mod tests {
     fn roles_are_found_in_what_pg_dump_writes() {
         let cases: &[(&str, &str, &[&str])] = &[
             ("ACL", "GRANT SELECT,INSERT ON TABLE public.t TO reader;\n", &["reader"]),
-            ("ACL", "GRANT ALL ON TABLE public.\"to\" TO \"Re\"\"ader\" WITH GRANT OPTION;", &["Re\"ader"]),
-            ("ACL", "REVOKE ALL ON SCHEMA public FROM PUBLIC;\nGRANT USAGE ON SCHEMA public TO a;", &["a"]),
+            (
+                "ACL",
+                "GRANT ALL ON TABLE public.\"to\" TO \"Re\"\"ader\" WITH GRANT OPTION;",
+                &["Re\"ader"],
+            ),
+            (
+                "ACL",
+                "REVOKE ALL ON SCHEMA public FROM PUBLIC;\nGRANT USAGE ON SCHEMA public TO a;",
+                &["a"],
+            ),
             ("ACL", "GRANT SELECT(a,\"from\") ON TABLE t TO x, y;", &["x", "y"]),
-            ("ACL", "SET SESSION AUTHORIZATION boss;\nGRANT ALL ON TABLE t TO x;\nRESET SESSION AUTHORIZATION;", &["boss", "x"]),
+            (
+                "ACL",
+                "SET SESSION AUTHORIZATION boss;\nGRANT ALL ON TABLE t TO x;\nRESET SESSION AUTHORIZATION;",
+                &["boss", "x"],
+            ),
             ("ACL", "GRANT ALL ON FUNCTION public.f(a text, \"to\" text) TO x;", &["x"]),
-            ("DEFAULT ACL", "ALTER DEFAULT PRIVILEGES FOR ROLE boss IN SCHEMA s GRANT SELECT ON TABLES TO x;", &["boss", "x"]),
-            ("POLICY", "CREATE POLICY p ON public.t FOR SELECT TO a, b USING ((owner = 'to c'::text));", &["a", "b"]),
+            (
+                "DEFAULT ACL",
+                "ALTER DEFAULT PRIVILEGES FOR ROLE boss IN SCHEMA s GRANT SELECT ON TABLES TO x;",
+                &["boss", "x"],
+            ),
+            (
+                "POLICY",
+                "CREATE POLICY p ON public.t FOR SELECT TO a, b USING ((owner = 'to c'::text));",
+                &["a", "b"],
+            ),
             ("POLICY", "CREATE POLICY p ON public.t USING ((a to b));", &[]),
-            ("USER MAPPING", "CREATE USER MAPPING FOR alice SERVER s OPTIONS (\n    password 'x; GRANT y TO z'\n);", &["alice"]),
+            (
+                "USER MAPPING",
+                "CREATE USER MAPPING FOR alice SERVER s OPTIONS (\n    password 'x; GRANT y TO z'\n);",
+                &["alice"],
+            ),
             ("USER MAPPING", "CREATE USER MAPPING FOR PUBLIC SERVER s;", &[]),
             ("TABLE", "GRANT x TO y;", &[]),
         ];

@@ -45,17 +45,25 @@ impl RestorePlan {
     pub async fn run(self, interrupt: Interrupt) -> Result<RestoreReport> {
         let began = Instant::now();
         let RestorePlan {
-            options, archive, marks, setup, mut target, session, expected, progress, ..
+            options,
+            archive,
+            marks,
+            setup,
+            mut target,
+            session,
+            expected,
+            progress,
+            ..
         } = self;
         let mut params = options.connection.clone();
-        let mut report = RestoreReport { checked: !expected.is_empty(), ..RestoreReport::default() };
+        let mut report =
+            RestoreReport { checked: !expected.is_empty(), ..RestoreReport::default() };
         let mut session = session;
         if options.create {
             interrupt.check()?;
-            let created = create::create_database(
-                session, &params, &options, &setup, &*archive, &*progress,
-            )
-            .await?;
+            let created =
+                create::create_database(session, &params, &options, &setup, &*archive, &*progress)
+                    .await?;
             session = created.session;
             params = created.params;
             report.ignored = created.ignored;

@@ -304,11 +304,8 @@ impl Schedule {
     }
 
     fn next_ready(&mut self, workers: usize) -> Option<Job> {
-        let seed = self
-            .ready
-            .iter()
-            .map(|&(_, _, node)| node)
-            .find(|&node| !self.conflicts(node))?;
+        let seed =
+            self.ready.iter().map(|&(_, _, node)| node).find(|&node| !self.conflicts(node))?;
         self.take(seed);
         self.batches += 1;
         self.nodes[seed].batch = self.batches;
@@ -383,8 +380,7 @@ impl Schedule {
 
     fn offer(&mut self, node: usize, batch: &mut Vec<usize>, room: &mut Room) -> bool {
         let step = &self.nodes[node];
-        let fits =
-            room.suits(step) && batch.len() < room.entries && step.weight <= room.locks;
+        let fits = room.suits(step) && batch.len() < room.entries && step.weight <= room.locks;
         if !fits || self.conflicts(node) {
             return false;
         }
@@ -1012,8 +1008,11 @@ mod tests {
         /// jobs in the order they were handed out.
         fn run(&self, workers: usize) -> Vec<Vec<String>> {
             let items = self.items();
-            let mut schedule =
-                Schedule::new(&items, Order::Parallel(workers), Limits { entries: 100, locks: 1000 });
+            let mut schedule = Schedule::new(
+                &items,
+                Order::Parallel(workers),
+                Limits { entries: 100, locks: 1000 },
+            );
             let mut running = VecDeque::new();
             let mut jobs = Vec::new();
             while !schedule.is_done() {

@@ -89,7 +89,11 @@ fn candidate(entry: &TocEntry, options: &RestoreOptions) -> Marks {
     if !entry.has_data {
         let is_data = is_large_object || desc == "SEQUENCE SET";
         let something = !entry.definition.is_empty();
-        return Marks { schema: !is_data && something, data: is_data && something, statistics: false };
+        return Marks {
+            schema: !is_data && something,
+            data: is_data && something,
+            statistics: false,
+        };
     }
     let defined = !entry.definition.is_empty()
         && !entry.definition.starts_with("-- load via partition root ");
@@ -138,10 +142,14 @@ fn named(
         return true;
     }
     match desc {
-        "TABLE" | "TABLE DATA" | "VIEW" | "FOREIGN TABLE" | "MATERIALIZED VIEW"
-        | "MATERIALIZED VIEW DATA" | "SEQUENCE" | "SEQUENCE SET" => {
-            options.tables.contains(&entry.tag)
-        }
+        "TABLE"
+        | "TABLE DATA"
+        | "VIEW"
+        | "FOREIGN TABLE"
+        | "MATERIALIZED VIEW"
+        | "MATERIALIZED VIEW DATA"
+        | "SEQUENCE"
+        | "SEQUENCE SET" => options.tables.contains(&entry.tag),
         "INDEX" => options.indexes.contains(&entry.tag),
         "FUNCTION" | "AGGREGATE" | "PROCEDURE" => options.functions.contains(&entry.tag),
         "TRIGGER" => options.triggers.contains(&entry.tag),
@@ -176,7 +184,13 @@ pub(super) fn missing_names(entries: &[TocEntry], options: &RestoreOptions) -> V
         entry.tag == *name
             && matches!(
                 entry.desc.as_str(),
-                "TABLE" | "VIEW" | "FOREIGN TABLE" | "MATERIALIZED VIEW" | "SEQUENCE" | "TABLE DATA" | "SEQUENCE SET"
+                "TABLE"
+                    | "VIEW"
+                    | "FOREIGN TABLE"
+                    | "MATERIALIZED VIEW"
+                    | "SEQUENCE"
+                    | "TABLE DATA"
+                    | "SEQUENCE SET"
             )
     });
     look("index", &options.indexes, &|entry, name| entry.desc == "INDEX" && entry.tag == *name);
@@ -247,16 +261,44 @@ mod tests {
         let base = options();
         let cases: Vec<(&str, RestoreOptions, &[i32])> = vec![
             ("all", base.clone(), &[4, 5, 6, 7, 8, -9, -10, 11, 12, 13]),
-            ("-C", RestoreOptions { create: true, ..base.clone() }, &[2, 3, 4, 5, 6, 7, 8, -9, -10, 11, 12, 13]),
+            (
+                "-C",
+                RestoreOptions { create: true, ..base.clone() },
+                &[2, 3, 4, 5, 6, 7, 8, -9, -10, 11, 12, 13],
+            ),
             ("-s", RestoreOptions { schema_only: true, ..base.clone() }, &[4, 5, 6, 7, 8, 11, 12]),
             ("-a", RestoreOptions { data_only: true, ..base.clone() }, &[-9, -10]),
-            ("-x", RestoreOptions { no_privileges: true, ..base.clone() }, &[4, 5, 6, 8, -9, -10, 11, 12, 13]),
-            ("-n app", RestoreOptions { schemas: vec!["app".into()], ..base.clone() }, &[5, 6, 7, -9, -10, 11, 12, 13]),
-            ("-N app", RestoreOptions { exclude_schemas: vec!["app".into()], ..base.clone() }, &[4, 8]),
-            ("-t t", RestoreOptions { tables: vec!["t".into()], ..base.clone() }, &[5, 6, 7, -9, 13]),
+            (
+                "-x",
+                RestoreOptions { no_privileges: true, ..base.clone() },
+                &[4, 5, 6, 8, -9, -10, 11, 12, 13],
+            ),
+            (
+                "-n app",
+                RestoreOptions { schemas: vec!["app".into()], ..base.clone() },
+                &[5, 6, 7, -9, -10, 11, 12, 13],
+            ),
+            (
+                "-N app",
+                RestoreOptions { exclude_schemas: vec!["app".into()], ..base.clone() },
+                &[4, 8],
+            ),
+            (
+                "-t t",
+                RestoreOptions { tables: vec!["t".into()], ..base.clone() },
+                &[5, 6, 7, -9, 13],
+            ),
             ("-I i", RestoreOptions { indexes: vec!["i".into()], ..base.clone() }, &[11, 12]),
-            ("--section=data", RestoreOptions { sections: vec![Section::Data], ..base.clone() }, &[-9, -10, 13]),
-            ("--section=post-data", RestoreOptions { sections: vec![Section::PostData], ..base }, &[11, 12]),
+            (
+                "--section=data",
+                RestoreOptions { sections: vec![Section::Data], ..base.clone() },
+                &[-9, -10, 13],
+            ),
+            (
+                "--section=post-data",
+                RestoreOptions { sections: vec![Section::PostData], ..base },
+                &[11, 12],
+            ),
         ];
         for (name, options, expected) in cases {
             assert_eq!(wanted(&options), expected, "{name}");

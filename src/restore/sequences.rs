@@ -61,14 +61,18 @@ async fn fix_one(session: &Session, row: Row<'_>) -> Result<Option<SequenceFindi
     }
     let column_value: i64 = values.integer("outermost")?;
     let last_value: i64 = values.integer("last_value")?;
-    let next_value =
-        if values.boolean("is_called")? { last_value.saturating_add(increment) } else { last_value };
+    let next_value = if values.boolean("is_called")? {
+        last_value.saturating_add(increment)
+    } else {
+        last_value
+    };
     let behind = if upwards { next_value <= column_value } else { next_value >= column_value };
     if !behind {
         return Ok(None);
     }
     // A cycling sequence is meant to come round again, and a value outside the limits cannot be set.
-    let within = (row.integer::<i64>("minimum")?..=row.integer::<i64>("maximum")?).contains(&column_value);
+    let within =
+        (row.integer::<i64>("minimum")?..=row.integer::<i64>("maximum")?).contains(&column_value);
     let moved = within && !row.boolean("cycles")?;
     if moved {
         let literal = crate::sql::quote_literal_for_server(&sequence);

@@ -22,7 +22,9 @@ use crate::archive::statements::{
     partitioned_access_method,
 };
 use crate::codec::Fingerprint;
-use crate::connect::{Canceller, ConnectParams, Session, is_connection_lost, server_error, sqlstate};
+use crate::connect::{
+    Canceller, ConnectParams, Session, is_connection_lost, server_error, sqlstate,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
 use crate::progress::{Interrupt, ProgressHandle};
@@ -219,7 +221,8 @@ impl Worker {
                     return Err(error);
                 }
                 Err(error) => {
-                    let message = server_error(&error).map_or_else(|| error.to_string(), |e| e.message.clone());
+                    let message = server_error(&error)
+                        .map_or_else(|| error.to_string(), |e| e.message.clone());
                     context.progress.info(&format!(
                         "a batch of {count} statements failed ({message}) and is run again one by one"
                     ));
@@ -324,7 +327,11 @@ impl Worker {
         loop {
             let result = self.session.execute(&purpose, statement).await;
             match result {
-                Err(error) if attempt < ATTEMPTS && lost_a_race(&error) && !context.options.single_transaction => {
+                Err(error)
+                    if attempt < ATTEMPTS
+                        && lost_a_race(&error)
+                        && !context.options.single_transaction =>
+                {
                     attempt += 1;
                     context.interrupt.check()?;
                 }
@@ -348,7 +355,9 @@ impl Worker {
         if let Some(exists) = table.and_then(|table| context.tables.failure(table))
             && (!exists || context.options.no_data_for_failed_tables)
         {
-            context.progress.info(&format!("{} is left out, its table is missing", entry.describe()));
+            context
+                .progress
+                .info(&format!("{} is left out, its table is missing", entry.describe()));
             context.progress.finished(&item_name(entry));
             return Ok(Done::default());
         }
@@ -379,8 +388,14 @@ impl Worker {
                     own_transaction: own,
                     expected,
                 };
-                load(&mut self.session, reader, load_request, &*context.progress, &context.interrupt)
-                    .await
+                load(
+                    &mut self.session,
+                    reader,
+                    load_request,
+                    &*context.progress,
+                    &context.interrupt,
+                )
+                .await
             }
             None => {
                 inserts::run(
@@ -412,8 +427,9 @@ impl Worker {
                 };
                 Ok(Done { loaded: Some((item, report)), ..Done::default() })
             }
-            Err(LoadError::Archive(error)) => Err(error
-                .with_hint("run \"pgark verify\" on the archive to see everything that is damaged")),
+            Err(LoadError::Archive(error)) => Err(error.with_hint(
+                "run \"pgark verify\" on the archive to see everything that is damaged",
+            )),
             Err(LoadError::Server(error)) if context.is_fatal(&error) => Err(error),
             Err(LoadError::Server(error)) => {
                 let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");

@@ -9,15 +9,21 @@ use rustix::fs::{Mode, OFlags, openat};
 
 use super::{SUMS_FILE, TOC_FILE};
 use crate::archive::manifest::{MANIFEST_FILE, Manifest};
-use crate::archive::reader::{ArchiveReader, ManifestState};
+use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState};
 use crate::archive::toc::{self, Toc};
-use crate::archive::{ArchiveFormat, ArchiveHeader};
+use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveVersion};
 use crate::codec::{Algorithm, HashingReader, Sha256Digest, decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
 
 /// A manifest of a million tables and ten million blocks is smaller; what is larger is none.
 const MANIFEST_BYTES_MAX: u64 = 2 << 30;
+
+/// The list of all large objects in archives before 1.16.
+const OLD_LARGE_OBJECT_LIST: &str = "blobs.toc";
+
+/// 40 bytes a line for ten million large objects.
+const LARGE_OBJECT_LIST_BYTES_MAX: u64 = 400_000_000;
 
 /// The files of one directory; nothing outside of it can be reached, not even by a symbolic link.
 #[derive(Debug)]
@@ -213,6 +219,37 @@ fn misfit(manifest: &Manifest, toc: &Toc, digest: Sha256Digest, bytes: u64) -> O
         .then(|| format!("the manifest lists {} data entries, not {count}", manifest.data.len()))
 }
 
+impl DirectoryReader {
+    /// Opens a file by its name without the codec's suffix; `owner` is what it belongs to, in words.
+    fn open_stored(&self, name: &str, owner: &str) -> Result<Box<dyn Read + Send>> {
+        let stored = self.files.find(name)?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Archive,
+                format!("data file \"{}\" of {owner} is missing", self.files.shown(name).display()),
+            )
+        })?;
+        let shown = self.files.shown(&stored.name);
+        Ok(Box::new(Named { inner: decoder(stored.algorithm, stored.file), shown, offset: 0 }))
+    }
+
+    /// Reads a line of a list of large objects: the oid, a blank, the name of the file.
+    fn large_object(&self, list: &str, line: &str) -> Result<LargeObjectFile> {
+        let parts = line.split_once(char::is_whitespace);
+        match parts.and_then(|(oid, file)| Some((oid.parse().ok()?, file.trim()))) {
+            Some((oid, file)) if toc::is_plain_file_name(file) => {
+                Ok(LargeObjectFile { oid, file: file.to_owned() })
+            }
+            _ => Err(Error::new(
+                ErrorKind::Archive,
+                format!(
+                    "\"{}\" does not list a large object in the line {line:?}",
+                    self.files.shown(list).display()
+                ),
+            )),
+        }
+    }
+}
+
 impl ArchiveReader for DirectoryReader {
     fn header(&self) -> &ArchiveHeader {
         &self.toc.header
@@ -233,21 +270,30 @@ impl ArchiveReader for DirectoryReader {
         if entry.desc == "BLOBS" || entry.desc == "BLOB COMMENTS" {
             return Err(Error::new(
                 ErrorKind::Archive,
-                format!("{} holds large objects, which are not supported yet", entry.describe()),
+                format!("{} lists large objects and has no data of its own", entry.describe()),
             ));
         }
-        let stored = self.files.find(&name)?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Archive,
-                format!(
-                    "data file \"{}\" of {} is missing",
-                    self.files.shown(&name).display(),
-                    entry.describe()
-                ),
-            )
-        })?;
-        let shown = self.files.shown(&stored.name);
-        Ok(Box::new(Named { inner: decoder(stored.algorithm, stored.file), shown, offset: 0 }))
+        self.open_stored(&name, &entry.describe())
+    }
+
+    fn large_objects(&self, entry: &TocEntry) -> Result<Vec<LargeObjectFile>> {
+        // Before 1.16 there is one list for the whole archive, and some writers recorded a wrong name.
+        let name = if self.toc.header.version < ArchiveVersion::V1_16 {
+            OLD_LARGE_OBJECT_LIST.to_owned()
+        } else {
+            toc::data_file_name(entry).unwrap_or_default()
+        };
+        let mut list = String::new();
+        let read = self
+            .open_stored(&name, &entry.describe())?
+            .take(LARGE_OBJECT_LIST_BYTES_MAX)
+            .read_to_string(&mut list);
+        read.map_err(|error| self.files.storage(&name, error))?;
+        list.lines().map(|line| self.large_object(&name, line)).collect()
+    }
+
+    fn open_large_object(&self, object: &LargeObjectFile) -> Result<Box<dyn Read + Send>> {
+        self.open_stored(&object.file, &format!("large object {}", object.oid))
     }
 
     fn data_size(&self, entry: &TocEntry) -> u64 {
