@@ -70,8 +70,8 @@ async fn read(run: &Run, session: &mut Session, piece: Piece) -> Result<()> {
 
 /// Says what the loss of this one connection means.
 fn explain(error: Error, run: &Run) -> Error {
-    let conflict = server_error(&error)
-        .is_some_and(|error| error.sqlstate == sqlstate::SERIALIZATION_FAILURE);
+    let conflict =
+        server_error(&error).is_some_and(|error| error.sqlstate == sqlstate::SERIALIZATION_FAILURE);
     let error = if is_connection_lost(&error) || error.kind() == ErrorKind::Connection {
         Error::new(
             ErrorKind::Connection,

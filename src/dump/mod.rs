@@ -1,9 +1,28 @@
-//! Dumping a database: options to plan to report.
+//! Dumping a database: [`DumpOptions`] to [`DumpPlan`] to [`DumpReport`].
+//!
+//! ```text
+//! plan():  locks, snapshot, catalogs -> entries; sizes -> pieces        (plan, split)
+//! run():   keeper and workers read pieces from a queue                 (run, keep, work, queue)
+//!          COPY text -> blocks -> fingerprint, compression -> archive  (block, sink)
+//!          header, manifest                                            (describe)
+//! ```
+//!
+//! A plan can be printed and refused; it already holds the locks and the snapshot, so what it says is
+//! what will be dumped. Nothing appears under the output's name before everything is in it.
 
 mod block;
+mod describe;
+mod keep;
 mod options;
+mod plan;
+mod queue;
 mod report;
+mod run;
+mod sink;
 mod split;
+mod work;
 
 pub use options::{DumpContent, DumpOptions};
+pub use plan::{DumpPlan, PlanSummary, PlannedTableSummary, plan};
 pub use report::{DumpReport, TableReport};
+pub use split::{Piece, PieceRange};

@@ -57,8 +57,6 @@ pub struct DumpOptions {
     pub role: Option<String>,
     /// The wall clock at the start; it is written into the archive, the library has no clock.
     pub started: DateTime<Local>,
-    /// The options as they were given, for the manifest; no secrets.
-    pub command_line: Vec<String>,
 }
 
 impl DumpOptions {
@@ -80,7 +78,6 @@ impl DumpOptions {
             lock_wait_timeout: None,
             role: None,
             started,
-            command_line: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
@@ -12,19 +13,18 @@ use serde::{Serialize, Serializer};
 use super::options::DumpOptions;
 use super::split::{self, Piece, PieceRange, TableSize};
 use crate::archive::ArchiveVersion;
-use crate::catalog::{CatalogOptions, Keeper, KeeperOptions, Obstacles, SessionSettings, TableName};
-use crate::codec::Algorithm;
+use crate::catalog::{
+    CatalogOptions, Keeper, KeeperOptions, Obstacles, SessionSettings, TableName,
+};
 use crate::connect::Session;
 use crate::ddl::{self, DdlOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Components, DumpId, Kind, Oid, TocEntry};
+use crate::model::{DumpId, Kind, Oid, TocEntry};
 use crate::order;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::quote_identifier;
-use crate::store;
 
 /// A dump that is ready to run: locks held, snapshot taken, catalogs read.
-#[derive(Debug)]
 pub struct DumpPlan {
     pub(super) options: DumpOptions,
     pub(super) keeper: Keeper,
@@ -53,8 +53,12 @@ impl PlannedTable {
     /// Returns the statement that reads a range of the table.
     pub(super) fn copy_statement(&self, range: PieceRange) -> String {
         let table = self.name.sql();
-        let columns =
-            self.columns.iter().map(|column| quote_identifier(column)).collect::<Vec<_>>().join(", ");
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| quote_identifier(column))
+            .collect::<Vec<_>>()
+            .join(", ");
         match range {
             PieceRange::Pages { .. } => format!(
                 "copy (select {columns} from only {table} where {}) to stdout",
@@ -83,10 +87,26 @@ pub async fn plan(
     interrupt: &Interrupt,
 ) -> Result<DumpPlan> {
     // Found out now rather than after an hour of waiting for locks; the writer checks again.
-    store::refuse_existing(&options.output)?;
+    refuse_existing(&options.output)?;
     let keeper_options = keeper_options(&options, interrupt);
     let keeper = Keeper::open(&options.connection, &keeper_options, &progress).await?;
     decide(options, keeper, progress).await
+}
+
+/// Refuses an output that is there already, unless it is an empty directory.
+fn refuse_existing(output: &Path) -> Result<()> {
+    let refused = match std::fs::read_dir(output) {
+        Ok(mut listing) => listing.next().is_some(),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound && output.exists(),
+    };
+    if refused {
+        return Err(Error::new(
+            ErrorKind::Refused,
+            format!("output path \"{}\" already exists", output.display()),
+        )
+        .with_hint("choose another output path, or move the existing one away"));
+    }
+    Ok(())
 }
 
 /// Says how the keeper reads: with everything pinned that shapes the text of rows.
@@ -143,15 +163,12 @@ async fn decide(
     }
     let sizes: Vec<TableSize> = tables.iter().map(|table| table.size).collect();
     let pieces = split::cut(&sizes, options.jobs);
-    let version = archive_version(options.compression.algorithm, &entries);
+    let version = ArchiveVersion::oldest_for(options.compression.algorithm, &entries);
     Ok(DumpPlan { options, keeper, progress, entries, version, tables, pieces, warnings })
 }
 
 /// Collects the tables that have a data entry, refuses those that cannot be read, and asks for sizes.
-async fn planned_tables(
-    keeper: &Keeper,
-    entries: &[TocEntry],
-) -> Result<Vec<PlannedTable>> {
+async fn planned_tables(keeper: &Keeper, entries: &[TocEntry]) -> Result<Vec<PlannedTable>> {
     let database = &keeper.database;
     let mut tables = Vec::new();
     let mut oids = Vec::new();
@@ -243,23 +260,6 @@ async fn warn_of_large_objects(
     Ok(())
 }
 
-/// Returns the oldest archive version that holds the content, so that the oldest readers can read it.
-fn archive_version(algorithm: Algorithm, entries: &[TocEntry]) -> ArchiveVersion {
-    let names_partitioned_access_method = |entry: &TocEntry| {
-        entry.relkind == Some('p')
-            && entry.table_access_method.as_ref().is_some_and(|name| !name.is_empty())
-    };
-    let minor = if entries.iter().any(names_partitioned_access_method) {
-        16
-    } else {
-        match algorithm {
-            Algorithm::None | Algorithm::Gzip => 14,
-            Algorithm::Lz4 | Algorithm::Zstd => 15,
-        }
-    };
-    ArchiveVersion { major: 1, minor, rev: 0 }
-}
-
 /// What a plan would do, for people and for machines.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlanSummary {
@@ -331,7 +331,7 @@ impl DumpPlan {
             database: self.keeper.database.facts.database.clone(),
             server_version: self.keeper.database.facts.version_text.clone(),
             output: self.options.output.display().to_string(),
-            archive_version: format!("{}.{}", self.version.major, self.version.minor),
+            archive_version: self.version.to_string(),
             compression: self.options.compression.to_string(),
             jobs: self.options.jobs,
             entries: self.entries.len(),
@@ -352,26 +352,11 @@ impl DumpPlan {
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
+}
 
-    /// Returns the values of the sequences that the archive will have: schema, name, value, whether it
-    /// was used.
-    pub(super) fn sequences(&self) -> Vec<(String, String, i64, bool)> {
-        let mut sequences = Vec::new();
-        for object in self.keeper.database.objects() {
-            let Kind::SequenceSet { table } = object.kind else { continue };
-            if !object.emits(Components::DATA) {
-                continue;
-            }
-            let sequence = self.keeper.database.object(table);
-            if let Some(kind) = self.keeper.database.table(table)
-                && let Some((value, is_called)) =
-                    kind.sequence.as_ref().and_then(|sequence| sequence.value)
-            {
-                let schema = sequence.schema.clone().unwrap_or_default();
-                sequences.push((schema, sequence.name.clone(), value, is_called));
-            }
-        }
-        sequences
+impl fmt::Debug for DumpPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DumpPlan").field("keeper", &self.keeper).finish_non_exhaustive()
     }
 }
 
@@ -392,7 +377,7 @@ impl fmt::Display for PlanSummary {
         writeln!(
             f,
             "database {} on PostgreSQL {}: {} entries, {} tables locked",
-            self.keeper.database, self.server_version, self.entries, self.locked_tables
+            self.database, self.server_version, self.entries, self.locked_tables
         )?;
         writeln!(
             f,
@@ -459,15 +444,5 @@ mod tests {
         for (table, range, expected) in cases {
             assert_eq!(table.copy_statement(range), expected);
         }
-    }
-
-    #[test]
-    fn the_archive_version_is_the_oldest_that_holds_the_content() {
-        let mut partitioned = TocEntry::new(DumpId(1), "TABLE", "t");
-        partitioned.relkind = Some('p');
-        assert_eq!(archive_version(Algorithm::Gzip, &[partitioned.clone()]).minor, 14);
-        assert_eq!(archive_version(Algorithm::Zstd, &[]).minor, 15);
-        partitioned.table_access_method = Some("heap2".to_owned());
-        assert_eq!(archive_version(Algorithm::None, &[partitioned]).minor, 16);
     }
 }

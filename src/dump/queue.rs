@@ -30,8 +30,7 @@ impl Queue {
     /// Makes the queue of so many workers; the order of the pieces is kept.
     pub(super) fn new(pieces: Vec<Piece>, workers: usize) -> Self {
         let unfinished = pieces.len();
-        let state =
-            State { open: pieces.into(), for_keeper: VecDeque::new(), unfinished, workers };
+        let state = State { open: pieces.into(), for_keeper: VecDeque::new(), unfinished, workers };
         Queue { state: Mutex::new(state), changed: Notify::new() }
     }
 

@@ -76,7 +76,8 @@ impl DumpPlan {
     /// reason, nothing is left that looks like an archive, and running again is safe.
     pub async fn run(self, interrupt: Interrupt) -> Result<DumpReport> {
         let began = Instant::now();
-        let DumpPlan { options, keeper, progress, entries, version, tables, pieces, warnings } = self;
+        let DumpPlan { options, keeper, progress, entries, version, tables, pieces, warnings } =
+            self;
         let sequences = describe::sequences(&keeper.database);
         let settings = describe::settings(&keeper.session).await?;
         let writer = DirectoryWriter::create(&options.output, options.compression)?;
@@ -126,14 +127,12 @@ impl DumpPlan {
             data.push((table, summary));
         }
         let facts = &keeper.database.facts;
-        let elapsed = began.elapsed();
-        let manifest = describe::manifest(&describe::Facts {
+        let manifest = describe::manifest(describe::Facts {
             options: &options,
             session: facts,
             system_identifier: server.system_identifier.as_deref(),
             snapshot_lsn: keeper.snapshot_lsn.as_deref(),
-            version,
-            elapsed,
+            elapsed: began.elapsed(),
             settings,
             sequences,
             entries: &entries,
@@ -141,7 +140,8 @@ impl DumpPlan {
         });
         let header = describe::header(&options, facts, version);
         let entry_count = entries.len();
-        let finish = tokio::task::spawn_blocking(move || writer.finish(&header, &entries, manifest));
+        let finish =
+            tokio::task::spawn_blocking(move || writer.finish(&header, &entries, manifest));
         finish.await.map_err(|error| {
             Error::new(ErrorKind::Internal, "the archive could not be completed").with_source(error)
         })??;
@@ -197,7 +197,10 @@ async fn everybody(
             run.stop.trigger();
             // Losing the keeper explains what the others ran into, never the other way round.
             let explains = id == keeping && error.kind() != ErrorKind::Interrupted;
-            if failure.as_ref().is_none_or(|first| explains || first.kind() == ErrorKind::Interrupted) {
+            if failure
+                .as_ref()
+                .is_none_or(|first| explains || first.kind() == ErrorKind::Interrupted)
+            {
                 failure = Some(error);
             }
         }
@@ -330,7 +333,11 @@ impl TableRun {
     /// Names a piece for whoever watches.
     pub(super) fn item(&self, piece: Piece) -> String {
         let name = self.table.name.sql();
-        if self.pieces == 1 { name } else { format!("{name} ({}/{})", piece.index + 1, self.pieces) }
+        if self.pieces == 1 {
+            name
+        } else {
+            format!("{name} ({}/{})", piece.index + 1, self.pieces)
+        }
     }
 
     fn into_parts(self) -> Result<(PlannedTable, Duration, DataFileSummary)> {

@@ -146,7 +146,8 @@ impl PieceSink {
 
     /// Hands over the last block, waits until everything is written and completes the piece.
     pub(super) async fn finish(self) -> Result<Fingerprint> {
-        let PieceSink { budget, compression, cutter, permit, mut long_rows, next_block, order } = self;
+        let PieceSink { budget, compression, cutter, permit, mut long_rows, next_block, order } =
+            self;
         if let Some(block) = cutter.finish() {
             let rows = long_rows_of(&block, &mut long_rows);
             order.submit(next_block, block, rows, permit, budget, compression);
@@ -181,14 +182,7 @@ impl PieceSink {
         let rows = long_rows_of(&block, &mut self.long_rows);
         let number = self.next_block;
         self.next_block += 1;
-        self.order.submit(
-            number,
-            block,
-            rows,
-            permit,
-            self.budget.clone(),
-            self.compression,
-        );
+        self.order.submit(number, block, rows, permit, self.budget.clone(), self.compression);
     }
 }
 
@@ -324,4 +318,81 @@ impl Order {
 /// Locks; a panic of another thread is reported by that thread and must not become a second one here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::archive::{ArchiveHeader, ArchiveTime, COPY_END, DirectoryWriter, open};
+    use crate::codec::Algorithm;
+    use crate::model::{DumpId, Section, TocEntry};
+    use crate::progress::silent;
+
+    /// Rows of very different lengths, one of them longer than two blocks.
+    fn rows(seed: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        for row in 0..3000 {
+            let length = (row * 7919 + seed) % 1500;
+            text.extend(std::iter::repeat_n(b'a' + (row % 26) as u8, length));
+            text.push(b'\n');
+        }
+        text.extend(std::iter::repeat_n(b'x', 5 * BLOCK_BYTES / 2));
+        text.push(b'\n');
+        text.extend_from_slice(b"last\n");
+        text
+    }
+
+    async fn feed(sink: &mut PieceSink, text: &[u8]) {
+        for chunk in text.chunks(70_000) {
+            sink.push(chunk).await.expect("room");
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_come_out_in_order_and_a_piece_given_up_leaves_nothing() {
+        for algorithm in [Algorithm::None, Algorithm::Gzip, Algorithm::Lz4, Algorithm::Zstd] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("archive");
+            let compression = Compression::new(algorithm);
+            let writer = DirectoryWriter::create(&path, compression).expect("a writer");
+            let file = writer.data_file(DumpId(7)).expect("a file");
+            let budget = BlockBudget::new(1);
+            let sink = async |index: usize| {
+                let piece = file.piece(index).expect("a piece");
+                PieceSink::new(&budget, compression, piece, silent(), "t".to_owned())
+                    .await
+                    .expect("a sink")
+            };
+            let texts = [rows(1), rows(2), Vec::new()];
+            let mut second = sink(1).await;
+            let mut first = sink(0).await;
+            feed(&mut second, &texts[1]).await;
+            feed(&mut first, &rows(99)).await;
+            first.abandon().await;
+            let mut first = sink(0).await;
+            feed(&mut first, &texts[0]).await;
+            second.finish().await.expect("complete");
+            sink(2).await.finish().await.expect("complete");
+            first.finish().await.expect("complete");
+            let summary = file.finish(3).expect("complete");
+
+            let mut expected = RowHasher::default();
+            expected.feed(&texts.concat());
+            assert_eq!(summary.fingerprint, expected.finish());
+            let mut entry = TocEntry::new(DumpId(7), "TABLE DATA", "t");
+            entry.section = Section::Data;
+            entry.has_data = true;
+            entry.copy_statement = Some("COPY t FROM stdin;\n".to_owned());
+            entry.file_name = Some("7.dat".to_owned());
+            let time = ArchiveTime::from_naive(chrono::NaiveDateTime::default());
+            let header = ArchiveHeader::directory(algorithm, time);
+            writer.finish(&header, &[entry.clone()], None).expect("an archive");
+            let mut data = Vec::new();
+            let archive = open(&path).expect("an archive");
+            archive.open_data(&entry).expect("data").read_to_end(&mut data).expect("data");
+            assert!(data == [texts.concat(), COPY_END.to_vec()].concat(), "{algorithm}");
+        }
+    }
 }

@@ -84,9 +84,8 @@ async fn one(run: &Run, session: &mut Option<Session>, piece: Piece) -> Result<(
     };
     let joined = session.insert(joined);
     let table = run.tables[piece.table].table.name.sql();
-    let lock = format!(
-        "rollback to savepoint piece; lock table only {table} in access share mode nowait"
-    );
+    let lock =
+        format!("rollback to savepoint piece; lock table only {table} in access share mode nowait");
     joined.execute(&format!("lock {table}"), &lock).await?;
     run.read(joined, piece).await
 }

@@ -1,32 +1,11 @@
 //! Locks before the snapshot: what happens between the list, the locks and the snapshot.
 
-use std::time::Duration;
-
 use pgark::catalog::{Keeper, KeeperOptions};
-use pgark::connect::Session;
 use pgark::error::ErrorKind;
 use pgark::progress::{Interrupt, silent};
 
-use super::params_as;
-use crate::support::database::Database;
+use super::{params_as, params_of, somebody, wait_for};
 use crate::support::{newest_server, servers};
-
-/// Opens a session of somebody else.
-async fn somebody(database: &Database) -> Session {
-    Session::connect(&params_as(database, None)).await.expect("a session")
-}
-
-/// Waits until a query of a database gives `expected`.
-async fn wait_for(session: &Session, query: &str, expected: &str) {
-    for _ in 0..2000 {
-        let rows = session.query("look", query).await.expect("an answer");
-        if rows.single().expect("one row").at(0) == Some(expected) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{query} never became {expected}");
-}
 
 const WAITING: &str = "select count(*) from pg_locks where not granted and mode = 'AccessShareLock'
     and database = (select oid from pg_database where datname = current_database())";

@@ -1,0 +1,173 @@
+//! What an archive says about itself: its header and its manifest.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+
+use super::options::{DumpContent, DumpOptions};
+use super::plan::PlannedTable;
+use crate::archive::{
+    ArchiveFormat, ArchiveHeader, ArchiveTime, ArchiveVersion, DataFileSummary, Manifest,
+    ManifestData, ManifestSequence, SchemaFingerprint, own_dumper_version,
+};
+use crate::connect::Session;
+use crate::error::Result;
+use crate::model::{Components, Database, Kind, SessionFacts, TocEntry};
+use crate::select::{SelectionRequest, TablePattern};
+
+/// The settings that decide how a value is written as text. The first group is pinned by every dump, the
+/// second is as the server has it and must be set alike before the text can be compared.
+const SETTINGS: &str = "select name, setting from pg_catalog.pg_settings where name in (
+    'TimeZone', 'DateStyle', 'IntervalStyle', 'bytea_output', 'extra_float_digits',
+    'client_encoding', 'lc_monetary', 'server_encoding', 'standard_conforming_strings')";
+
+/// Asks for the settings that shape the text of rows.
+pub(super) async fn settings(session: &Session) -> Result<BTreeMap<String, String>> {
+    let mut settings = BTreeMap::new();
+    for row in &session.query("read the settings that shape text", SETTINGS).await? {
+        settings.insert(row.text("name")?.to_owned(), row.text("setting")?.to_owned());
+    }
+    Ok(settings)
+}
+
+/// Returns the values of the sequences that the archive sets.
+pub(super) fn sequences(database: &Database) -> Vec<ManifestSequence> {
+    let mut sequences = Vec::new();
+    for object in database.objects() {
+        let Kind::SequenceSet { table } = object.kind else { continue };
+        if !object.emits(Components::DATA) {
+            continue;
+        }
+        let value = database
+            .table(table)
+            .and_then(|table| table.sequence.as_ref())
+            .and_then(|sequence| sequence.value);
+        if let Some((last_value, is_called)) = value {
+            let sequence = database.object(table);
+            sequences.push(ManifestSequence {
+                schema: sequence.schema.clone().unwrap_or_default(),
+                name: sequence.name.clone(),
+                last_value,
+                is_called,
+            });
+        }
+    }
+    sequences
+}
+
+/// What the manifest is made of.
+pub(super) struct Facts<'a> {
+    pub(super) options: &'a DumpOptions,
+    pub(super) session: &'a SessionFacts,
+    pub(super) system_identifier: Option<&'a str>,
+    pub(super) snapshot_lsn: Option<&'a str>,
+    pub(super) elapsed: Duration,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) sequences: Vec<ManifestSequence>,
+    pub(super) entries: &'a [TocEntry],
+    pub(super) data: &'a [(PlannedTable, DataFileSummary)],
+}
+
+/// Returns the manifest, apart from what the archive writer fills in.
+pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
+    let started = facts.options.started.with_timezone(&Utc);
+    let data = facts.data.iter().map(|(table, summary)| ManifestData {
+        columns: table.columns.clone(),
+        filter: table.filter.clone(),
+        ..ManifestData::new(summary.clone(), &table.name.schema, &table.name.name)
+    });
+    Manifest {
+        server_version: facts.session.version_text.clone(),
+        server_version_num: facts.session.version.0,
+        system_identifier: facts.system_identifier.map(str::to_owned),
+        database: facts.session.database.clone(),
+        encoding: facts.session.encoding.clone(),
+        snapshot_lsn: facts.snapshot_lsn.map(str::to_owned),
+        started,
+        finished: started + TimeDelta::from_std(facts.elapsed).unwrap_or_default(),
+        options: chosen(facts.options),
+        settings: facts.settings,
+        data: data.collect(),
+        sequences: facts.sequences,
+        schema: SchemaFingerprint::of(facts.entries),
+        ..Manifest::default()
+    }
+}
+
+/// Returns the options that decide what is in the archive and differ from a complete dump.
+fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
+    let mut chosen = BTreeMap::new();
+    let mut set = |name: &str, value: String| chosen.insert(name.to_owned(), value);
+    match options.content {
+        DumpContent::Everything => {}
+        DumpContent::SchemaOnly => drop(set("schema-only", "true".to_owned())),
+        DumpContent::DataOnly => drop(set("data-only", "true".to_owned())),
+    }
+    for (name, is_set) in [("no-owner", options.no_owner), ("no-privileges", options.no_privileges)]
+    {
+        if is_set {
+            set(name, "true".to_owned());
+        }
+    }
+    if let Some(role) = &options.role {
+        set("role", role.clone());
+    }
+    let SelectionRequest {
+        schemas,
+        exclude_schemas,
+        tables,
+        exclude_tables,
+        exclude_table_data,
+        extensions,
+        exclude_extensions,
+        strict_names: _,
+    } = &options.selection;
+    for (name, patterns) in [
+        ("schema", schemas),
+        ("exclude-schema", exclude_schemas),
+        ("extension", extensions),
+        ("exclude-extension", exclude_extensions),
+    ] {
+        if !patterns.is_empty() {
+            set(name, patterns.join(" "));
+        }
+    }
+    for (name, patterns) in [
+        ("table", tables),
+        ("exclude-table", exclude_tables),
+        ("exclude-table-data", exclude_table_data),
+    ] {
+        let texts = |with_children| {
+            let chosen = patterns.iter().filter(|pattern| pattern.with_children == with_children);
+            chosen.map(|pattern: &TablePattern| pattern.text.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        for (name, texts) in
+            [(name.to_owned(), texts(false)), (format!("{name}-and-children"), texts(true))]
+        {
+            if !texts.is_empty() {
+                set(&name, texts);
+            }
+        }
+    }
+    chosen
+}
+
+/// Returns the head of the archive.
+pub(super) fn header(
+    options: &DumpOptions,
+    session: &SessionFacts,
+    version: ArchiveVersion,
+) -> ArchiveHeader {
+    ArchiveHeader {
+        version,
+        int_size: 4,
+        offset_size: 8,
+        format: ArchiveFormat::Directory,
+        algorithm: options.compression.algorithm,
+        created: ArchiveTime::from_local(options.started),
+        database: session.database.clone(),
+        server_version: session.version_text.clone(),
+        dumper_version: own_dumper_version(),
+    }
+}
