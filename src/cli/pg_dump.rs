@@ -14,7 +14,7 @@ use crate::archive::script::{self, ScriptOptions};
 use crate::archive::statements::{self, is_database_entry};
 use crate::catalog::{CatalogOptions, Keeper, KeeperOptions, SessionSettings};
 use crate::connect::{ConnectParams, ConnectRequest, Environment};
-use crate::ddl::{self, DdlOptions};
+use crate::ddl::{self, DdlOptions, Fidelity};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::{Section, TocEntry};
 use crate::order;
@@ -197,6 +197,7 @@ async fn dump(arguments: &Arguments, environment: &Environment) -> Result<()> {
         toast_compression: !arguments.no_toast_compression,
         tablespaces: !arguments.no_tablespaces,
         dollar_quoting: !arguments.disable_dollar_quoting,
+        fidelity: Fidelity::PgDump,
         ..DdlOptions::default()
     };
     let entries = ddl::entries(&database, &sorted, &ddl_options)?;

@@ -6,6 +6,7 @@
 
 pub mod acl;
 mod aggregate;
+mod column;
 mod column_default;
 mod constraint;
 mod database;
@@ -19,6 +20,8 @@ mod schema;
 mod sequence;
 mod statistics;
 mod storage_parameters;
+mod table;
+mod table_data;
 mod trigger;
 mod types;
 mod view;
@@ -31,7 +34,16 @@ use crate::model::constraint::ConstraintOwner;
 use crate::model::{Database, DumpId, Kind, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
-pub(crate) use writer::{Target, Writer};
+pub(crate) use writer::{AclTarget, Target, Writer};
+
+/// What is done in the few places where the text of pg_dump 18 is wrong for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fidelity {
+    /// The same text, byte for byte: what the drop-in names promise.
+    PgDump,
+    /// The text that loads: names are quoted that pg_dump forgets to quote.
+    Corrected,
+}
 
 /// What the text of a dump depends on besides the database.
 #[derive(Debug, Clone)]
@@ -58,6 +70,8 @@ pub struct DdlOptions {
     pub tablespaces: bool,
     /// Function bodies are quoted with dollars.
     pub dollar_quoting: bool,
+    /// What is done where pg_dump's text does not load.
+    pub fidelity: Fidelity,
 }
 
 impl Default for DdlOptions {
@@ -74,6 +88,7 @@ impl Default for DdlOptions {
             toast_compression: true,
             tablespaces: true,
             dollar_quoting: true,
+            fidelity: Fidelity::Corrected,
         }
     }
 }
@@ -105,8 +120,8 @@ pub fn entries(
             Kind::Aggregate(aggregate) => {
                 aggregate::create_aggregate(&mut writer, object, aggregate)?;
             }
-            Kind::Table(_) => {}
-            Kind::TableAttach(_) => {}
+            Kind::Table(table) => table::create_table(&mut writer, object, table)?,
+            Kind::TableAttach(attach) => table::attach_table(&mut writer, object, attach),
             Kind::ColumnDefault(default) => {
                 column_default::set_default(&mut writer, object, default);
             }
@@ -126,13 +141,13 @@ pub fn entries(
                 }
             },
             Kind::ForeignKey(key) => constraint::create_foreign_key(&mut writer, object, key),
-            Kind::TableData { .. } => {}
+            Kind::TableData { table, .. } => table_data::copy_table(&mut writer, object, *table),
             Kind::SequenceSet { table } => sequence::set_sequence(&mut writer, *table)?,
             Kind::Policy(policy) => policy::create_policy(&mut writer, object, policy),
             Kind::DefaultAcl(default) => {
                 default_acl::create_default_acl(&mut writer, object, default)?;
             }
-            Kind::MatviewRefresh { .. } => {}
+            Kind::MatviewRefresh { table } => table_data::refresh(&mut writer, object, *table),
             Kind::DummyType | Kind::PreDataBoundary | Kind::PostDataBoundary => {}
         }
     }

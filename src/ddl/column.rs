@@ -1,0 +1,98 @@
+//! The columns of CREATE TABLE and the settings that only ALTER can give them.
+
+use super::Writer;
+use crate::model::table::{Column, Table};
+use crate::model::{Components, Kind};
+
+/// Returns a column as it stands in CREATE TABLE.
+///
+/// A typed table takes its columns from the type, so there one is named only for what is added to it;
+/// `None` when there is nothing.
+pub(super) fn definition(writer: &Writer<'_>, table: &Table, column: &Column) -> Option<String> {
+    let default = default_clause(writer, column);
+    let not_null = not_null_clause(writer, table, column);
+    if table.of_type.is_some() && default.is_none() && not_null.is_none() {
+        return None;
+    }
+    let mut text = writer.identifier(&column.name);
+    if table.of_type.is_none() {
+        text.push_str(&format!(" {}", column.type_name));
+    }
+    for clause in [default, not_null].into_iter().flatten() {
+        text.push(' ');
+        text.push_str(&clause);
+    }
+    if let Some((schema, name)) = &column.collation {
+        text.push_str(&format!(" COLLATE {}", writer.quoting.qualified(schema, name)));
+    }
+    Some(text)
+}
+
+fn default_clause(writer: &Writer<'_>, column: &Column) -> Option<String> {
+    let object = writer.database.object(column.default?);
+    let Kind::ColumnDefault(default) = &object.kind else { return None };
+    if default.separate || !object.emits(Components::DEFINITION) {
+        return None;
+    }
+    let expression = &default.expression;
+    Some(match column.generated {
+        's' => format!("GENERATED ALWAYS AS ({expression}) STORED"),
+        'v' => format!("GENERATED ALWAYS AS ({expression})"),
+        _ => format!("DEFAULT {expression}"),
+    })
+}
+
+fn not_null_clause(writer: &Writer<'_>, table: &Table, column: &Column) -> Option<String> {
+    let constraint =
+        column.not_null.as_ref().filter(|constraint| constraint.local || table.is_partition)?;
+    let mut text = match &constraint.name {
+        Some(name) => format!("CONSTRAINT {} NOT NULL", writer.identifier(name)),
+        None => "NOT NULL".to_owned(),
+    };
+    if constraint.no_inherit {
+        text.push_str(" NO INHERIT");
+    }
+    Some(text)
+}
+
+/// Returns the statements for what CREATE TABLE cannot say about columns, inherited ones included.
+pub(super) fn settings(writer: &Writer<'_>, table_name: &str, table: &Table) -> String {
+    let foreign = if table.relkind == 'f' { "FOREIGN " } else { "" };
+    let mut text = String::new();
+    for column in table.columns.iter().filter(|column| !column.dropped) {
+        let name = writer.identifier(&column.name);
+        let alter = format!("ALTER {foreign}TABLE ONLY {table_name} ALTER COLUMN {name}");
+        if let Some(target) = column.statistics_target {
+            text.push_str(&format!("{alter} SET STATISTICS {target};\n"));
+        }
+        if column.storage != column.type_storage {
+            let storage = match column.storage {
+                'p' => Some("PLAIN"),
+                'e' => Some("EXTERNAL"),
+                'x' => Some("EXTENDED"),
+                'm' => Some("MAIN"),
+                _ => None,
+            };
+            if let Some(storage) = storage {
+                text.push_str(&format!("{alter} SET STORAGE {storage};\n"));
+            }
+        }
+        if writer.options.toast_compression {
+            let method = match column.compression {
+                'p' => Some("pglz"),
+                'l' => Some("lz4"),
+                _ => None,
+            };
+            if let Some(method) = method {
+                text.push_str(&format!("{alter} SET COMPRESSION {method};\n"));
+            }
+        }
+        if !column.options.is_empty() {
+            text.push_str(&format!("{alter} SET ({});\n", column.options));
+        }
+        if table.relkind == 'f' && !column.fdw_options.is_empty() {
+            text.push_str(&format!("{alter} OPTIONS (\n    {}\n);\n", column.fdw_options));
+        }
+    }
+    text
+}

@@ -1,0 +1,73 @@
+//! The entries for rows: table data and the refresh of materialized views (`dumpTableData`,
+//! `refreshMatViewData` in `pg_dump.c`). The rows themselves are read by whoever writes the archive.
+
+use super::Writer;
+use crate::model::table::Table;
+use crate::model::{CatalogId, Components, DumpId, Object, Oid, Section};
+
+pub(super) fn copy_table(writer: &mut Writer<'_>, object: &Object, table_id: DumpId) {
+    if !writer.options.data || !object.emits(Components::DATA) {
+        return;
+    }
+    let table_object = writer.database.object(table_id);
+    let Some(table) = writer.database.table(table_id) else { return };
+    let mut entry = writer.entry(object, "TABLE DATA", &table_object.name, Section::Data);
+    entry.catalog_id = CatalogId { class: Oid::ZERO, oid: table_object.catalog_id.oid };
+    entry.namespace = table_object.schema.clone();
+    entry.owner = table_object.owner.clone();
+    let target = match forced_root(writer, table) {
+        Some(root) => {
+            let root = writer.qualified(root);
+            let shown = root.replace(['\n', '\r'], " ");
+            entry.definition = format!("-- load via partition root {shown}");
+            root
+        }
+        None => writer.qualified(table_object),
+    };
+    entry.copy_statement = Some(format!("COPY {target} {} FROM stdin;\n", columns(writer, table)));
+    entry.dependencies = vec![table_id];
+    entry.has_data = true;
+    writer.push(entry);
+}
+
+/// Returns the list of the columns that COPY moves, empty for a table that has none.
+///
+/// The empty list leaves two blanks in the statement, as in pg_dump.
+fn columns(writer: &Writer<'_>, table: &Table) -> String {
+    let names: Vec<String> =
+        table.copied_columns().map(|column| writer.identifier(&column.name)).collect();
+    if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) }
+}
+
+/// Returns the root of a partition whose rows may belong elsewhere after a restore.
+///
+/// Hash partitioning of an enum hashes oids, which are others in the restored database, so rows must
+/// be routed anew.
+fn forced_root<'a>(writer: &Writer<'a>, table: &Table) -> Option<&'a Object> {
+    let mut table = table;
+    let mut root = None;
+    let mut unsafe_above = false;
+    while table.is_partition {
+        let parent = *table.parents.first()?;
+        table = writer.database.table(parent)?;
+        unsafe_above |= table.unsafe_partitioning;
+        root = Some(writer.database.object(parent));
+    }
+    root.filter(|_| unsafe_above)
+}
+
+pub(super) fn refresh(writer: &mut Writer<'_>, object: &Object, table_id: DumpId) {
+    if !writer.options.schema || !writer.options.data {
+        return;
+    }
+    let populated = writer.database.table(table_id).is_some_and(|table| table.populated);
+    if !populated {
+        return;
+    }
+    let table = writer.database.object(table_id);
+    let mut entry = writer.entry(object, "MATERIALIZED VIEW DATA", &table.name, Section::PostData);
+    entry.catalog_id = CatalogId { class: Oid::ZERO, oid: table.catalog_id.oid };
+    entry.definition = format!("REFRESH MATERIALIZED VIEW {};\n", writer.qualified(table));
+    entry.dependencies = object.dependencies.clone();
+    writer.push(entry);
+}
