@@ -4,10 +4,11 @@ use std::path::Path;
 
 use pgark::archive;
 use pgark::codec::Compression;
-use pgark::dump::{DumpContent, DumpOptions};
+use pgark::dump::{DumpContent, DumpOptions, DumpReport};
+use pgark::progress::{Interrupt, silent};
 use pgark::select::{SelectionRequest, TablePattern};
 
-use super::{dump, options};
+use super::{options, plan, run};
 use crate::support::database::Database;
 use crate::support::{World, newest_server, oracle, server_of, servers};
 
@@ -60,7 +61,7 @@ async fn stock_pg_restore_brings_everything_back() {
             [(1, "none"), (4, "gzip"), (2, "lz4"), (3, "zstd:1"), (2, "zstd:3,long")]
         {
             let output = world.path(&format!("{}-{jobs}-{compression}", server.major()));
-            let report = dump(with(&database, &output, jobs, compression)).await.expect("a dump");
+            let report = run(with(&database, &output, jobs, compression)).await.expect("a dump");
             let rows = |name: &str| {
                 report
                     .tables
@@ -95,17 +96,13 @@ async fn a_table_in_pieces_is_one_entry_and_keeps_its_order() {
         );
         let world = World::new();
         let whole = world.path("whole");
-        let whole_report = dump(with(&database, &whole, 1, "zstd:1")).await.expect("a dump");
+        let whole_report = run(with(&database, &whole, 1, "zstd:1")).await.expect("a dump");
         for jobs in [2, 4] {
             let output = world.path(&format!("pieces-{jobs}"));
-            let plan = pgark::dump::plan(
-                with(&database, &output, jobs, "zstd:1"),
-                pgark::progress::silent(),
-                &pgark::progress::Interrupt::default(),
-            );
-            let plan = plan.await.expect("a plan");
+            let plan =
+                plan(with(&database, &output, jobs, "zstd:1"), silent()).await.expect("a plan");
             assert!(plan.pieces().len() > 2, "{plan}");
-            let report = plan.run(pgark::progress::Interrupt::default()).await.expect("a dump");
+            let report = plan.run(Interrupt::default()).await.expect("a dump");
             assert_eq!(report.rows, 170_001);
             let read = |path: &Path| {
                 let archive = archive::open(path).expect("an archive");
@@ -117,7 +114,7 @@ async fn a_table_in_pieces_is_one_entry_and_keeps_its_order() {
                 text
             };
             assert!(read(&whole) == read(&output), "the text differs");
-            let fingerprints = |report: &pgark::dump::DumpReport| {
+            let fingerprints = |report: &DumpReport| {
                 report.tables.iter().map(|table| table.fingerprint).collect::<Vec<_>>()
             };
             assert_eq!(fingerprints(&report), fingerprints(&whole_report));
@@ -170,7 +167,7 @@ async fn selections_decide_what_is_dumped() {
     for (name, selection, content, expected) in cases {
         let output = world.path(name);
         let options = DumpOptions { selection, content, ..options(&database, &output) };
-        let report = dump(options).await.expect("a dump");
+        let report = run(options).await.expect("a dump");
         let mut dumped: Vec<_> = report
             .tables
             .iter()

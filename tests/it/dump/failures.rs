@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use pgark::dump::{self, DumpOptions};
+use pgark::dump::{DumpOptions, DumpReport};
 use pgark::error::ErrorKind;
-use pgark::progress::{Interrupt, silent};
+use pgark::progress::Interrupt;
 
-use super::{Gate, OpenAtEnd, beside, dump, options, somebody, wait_for};
+use super::{Gate, OpenAtEnd, beside, options, plan, run, somebody, wait_for};
 use crate::support::database::Database;
 use crate::support::{World, newest_server, servers};
 
@@ -31,22 +31,22 @@ async fn a_worker_that_is_terminated_is_replaced_and_its_piece_read_again() {
         large_tables(&database);
         let world = World::new();
         let undisturbed =
-            dump(options(&database, &world.path("undisturbed"))).await.expect("a dump");
+            run(options(&database, &world.path("undisturbed"))).await.expect("a dump");
         let (gate, administrator) = (Gate::new(), somebody(&database).await);
         let _open = OpenAtEnd(Arc::clone(&gate));
         let output = world.path("archive");
         let options = DumpOptions { jobs: 2, ..options(&database, &output) };
-        let plan = dump::plan(options, gate.clone(), &Interrupt::default()).await.expect("a plan");
-        let run = tokio::spawn(plan.run(Interrupt::default()));
+        let plan = plan(options, gate.clone()).await.expect("a plan");
+        let running = tokio::spawn(plan.run(Interrupt::default()));
         gate.reached().await;
         let terminate = "select pg_terminate_backend(pid) from pg_stat_activity
             where datname = current_database() and query like 'copy%'";
         administrator.execute("terminate the workers", terminate).await.expect("terminated");
         gate.open();
-        let report = run.await.expect("no panic").expect("a dump");
+        let report = running.await.expect("no panic").expect("a dump");
         assert!(report.restarts > 0, "nothing was read again");
         assert!(gate.warnings()[0].starts_with("reading public."), "{:?}", gate.warnings());
-        let content = |report: &dump::DumpReport| {
+        let content = |report: &DumpReport| {
             report
                 .tables
                 .iter()
@@ -67,20 +67,20 @@ async fn losing_the_keeper_ends_the_dump_with_nothing_left() {
         let _open = OpenAtEnd(Arc::clone(&gate));
         let output = world.path("archive");
         let options = DumpOptions { jobs, ..options(&database, &output) };
-        let plan = dump::plan(options, gate.clone(), &Interrupt::default()).await.expect("a plan");
+        let plan = plan(options, gate.clone()).await.expect("a plan");
         // The keeper is the only other session at this moment.
         let keeper = "select pg_backend_pid() as own, pid from pg_stat_activity
             where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
         let rows = administrator.query("find the keeper", keeper).await.expect("the keeper");
         let keeper = rows.single().expect("one").text("pid").expect("pid").to_owned();
-        let run = tokio::spawn(plan.run(Interrupt::default()));
+        let running = tokio::spawn(plan.run(Interrupt::default()));
         gate.reached().await;
         administrator
             .execute("terminate the keeper", &format!("select pg_terminate_backend({keeper})"))
             .await
             .expect("terminated");
         gate.open();
-        let error = run.await.expect("no panic").expect_err("the snapshot is gone");
+        let error = running.await.expect("no panic").expect_err("the snapshot is gone");
         assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
         assert!(
             error.message().starts_with("lost the connection that holds the snapshot"),
@@ -101,7 +101,7 @@ async fn an_alter_table_that_waits_in_the_middle_neither_stops_the_dump_nor_star
         let _open = OpenAtEnd(Arc::clone(&gate));
         let output = world.path("archive");
         let options = DumpOptions { jobs: 2, ..options(&database, &output) };
-        let plan = dump::plan(options, gate.clone(), &Interrupt::default()).await.expect("a plan");
+        let plan = plan(options, gate.clone()).await.expect("a plan");
         let other = somebody(&database).await;
         let alter = tokio::spawn(async move {
             other.execute("alter", "alter table third add column more int default 1").await
@@ -137,13 +137,13 @@ async fn an_interrupt_cancels_the_queries_and_leaves_nothing() {
         let _open = OpenAtEnd(Arc::clone(&gate));
         let output = world.path("archive");
         let options = DumpOptions { jobs, ..options(&database, &output) };
-        let plan = dump::plan(options, gate.clone(), &Interrupt::default()).await.expect("a plan");
+        let plan = plan(options, gate.clone()).await.expect("a plan");
         let interrupt = Interrupt::default();
-        let run = tokio::spawn(plan.run(interrupt.clone()));
+        let running = tokio::spawn(plan.run(interrupt.clone()));
         gate.reached().await;
         interrupt.trigger();
         gate.open();
-        let error = run.await.expect("no panic").expect_err("interrupted");
+        let error = running.await.expect("no panic").expect_err("interrupted");
         assert_eq!(error.kind(), ErrorKind::Interrupted);
         assert_eq!(beside(&output), Vec::<String>::new());
         wait_for(&watcher, COPYING, "0").await;
@@ -159,14 +159,14 @@ async fn a_statement_that_is_cancelled_is_run_again() {
         let (gate, administrator) = (Gate::new(), somebody(&database).await);
         let _open = OpenAtEnd(Arc::clone(&gate));
         let options = DumpOptions { jobs, ..options(&database, &world.path("archive")) };
-        let plan = dump::plan(options, gate.clone(), &Interrupt::default()).await.expect("a plan");
-        let run = tokio::spawn(plan.run(Interrupt::default()));
+        let plan = plan(options, gate.clone()).await.expect("a plan");
+        let running = tokio::spawn(plan.run(Interrupt::default()));
         gate.reached().await;
         let cancel = "select pg_cancel_backend(pid) from pg_stat_activity
             where datname = current_database() and query like 'copy%' and pid <> pg_backend_pid()";
         administrator.execute("cancel", cancel).await.expect("cancelled");
         gate.open();
-        let report = run.await.expect("no panic").expect("a dump");
+        let report = running.await.expect("no panic").expect("a dump");
         assert!(report.restarts > 0);
         assert_eq!(report.rows, 151_010);
     }
@@ -178,15 +178,15 @@ async fn an_output_that_exists_is_refused_before_anything_is_asked() {
     let world = World::new();
     let output = world.path("archive");
     std::fs::create_dir(&output).expect("a directory");
-    dump(options(&database, &output)).await.expect("an empty directory is filled");
+    run(options(&database, &output)).await.expect("an empty directory is filled");
     let before = std::fs::read(output.join("toc.dat")).expect("an archive");
-    let error = dump(options(&database, &output)).await.expect_err("it is there");
+    let error = run(options(&database, &output)).await.expect_err("it is there");
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert_eq!(std::fs::read(output.join("toc.dat")).expect("untouched"), before);
     let file = world.path("file");
     std::fs::write(&file, "precious").expect("a file");
     assert_eq!(
-        dump(options(&database, &file)).await.expect_err("a file").kind(),
+        run(options(&database, &file)).await.expect_err("a file").kind(),
         ErrorKind::Refused
     );
 }
@@ -199,13 +199,13 @@ async fn two_runs_on_one_output_exclude_each_other() {
     let gate = Gate::new();
     let _open = OpenAtEnd(Arc::clone(&gate));
     let output = world.path("archive");
-    let plan = dump::plan(options(&database, &output), gate.clone(), &Interrupt::default());
-    let run = tokio::spawn(plan.await.expect("a plan").run(Interrupt::default()));
+    let plan = plan(options(&database, &output), gate.clone()).await.expect("a plan");
+    let first = tokio::spawn(plan.run(Interrupt::default()));
     gate.reached().await;
-    let error = dump(options(&database, &output)).await.expect_err("somebody writes there");
+    let error = run(options(&database, &output)).await.expect_err("somebody writes there");
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     gate.open();
-    run.await.expect("no panic").expect("the first one is not disturbed");
+    first.await.expect("no panic").expect("the first one is not disturbed");
     assert_eq!(beside(&output), ["archive"]);
 }
 
@@ -234,7 +234,7 @@ async fn a_full_disk_leaves_nothing() {
     for jobs in [1, 2] {
         let output = disk.join("archive");
         let options = DumpOptions { jobs, ..options(&database, &output) };
-        let error = dump(options).await.expect_err("no room");
+        let error = run(options).await.expect_err("no room");
         assert_eq!(error.kind(), ErrorKind::Storage, "{error:?}");
         assert!(error.message().contains("could not write"), "{error}");
         assert_eq!(beside(&output), Vec::<String>::new());
@@ -263,11 +263,10 @@ async fn a_server_without_room_for_all_workers_is_dumped_with_those_it_takes() {
         jobs: 8,
         ..DumpOptions::new(super::params_of(&uri), world.path("archive"), chrono::Local::now())
     };
-    let plan = dump::plan(options, gate.clone(), &Interrupt::default()).await.expect("a plan");
+    let plan = plan(options, gate.clone()).await.expect("a plan");
     let report = plan.run(Interrupt::default()).await.expect("a dump");
     assert_eq!(report.rows, 20_000);
     assert!(
         gate.warnings().iter().any(|text| text.starts_with("going on with one connection less"))
     );
-    let _ = silent();
 }

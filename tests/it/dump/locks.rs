@@ -133,10 +133,7 @@ async fn a_server_without_lock_slots_is_told_with_figures() {
                 ),
             );
         }
-        let request = pgark::connect::ConnectRequest { dbname: Some(uri), ..Default::default() };
-        let params = pgark::connect::ConnectParams::resolve(&request, &Default::default())
-            .expect("parameters");
-        let error = Keeper::open(&params, &KeeperOptions::default(), &silent())
+        let error = Keeper::open(&params_of(&uri), &KeeperOptions::default(), &silent())
             .await
             .expect_err("no slots");
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use chrono::Local;
 use pgark::connect::{ConnectParams, ConnectRequest, Environment, Session};
-use pgark::dump::{self, DumpOptions, DumpReport};
-use pgark::progress::{Interrupt, Progress, silent};
+use pgark::dump::{self, DumpOptions, DumpPlan, DumpReport};
+use pgark::progress::{Interrupt, Progress, ProgressHandle, silent};
 
 use crate::support::database::Database;
 
@@ -36,9 +36,13 @@ fn options(database: &Database, output: &Path) -> DumpOptions {
 }
 
 /// Makes a dump.
-async fn dump(options: DumpOptions) -> pgark::Result<DumpReport> {
-    let plan = dump::plan(options, silent(), &Interrupt::default()).await?;
-    plan.run(Interrupt::default()).await
+async fn run(options: DumpOptions) -> pgark::Result<DumpReport> {
+    plan(options, silent()).await?.run(Interrupt::default()).await
+}
+
+/// Makes the plan of a dump.
+async fn plan(options: DumpOptions, progress: ProgressHandle) -> pgark::Result<DumpPlan> {
+    dump::plan(options, progress, &Interrupt::default()).await
 }
 
 /// Opens a session of somebody else.
