@@ -3,6 +3,8 @@
 //! Authority: `setup_connection` in `pg_dump.c` of PostgreSQL 18. The settings are sent before the
 //! transaction begins, so that the locks can be taken before the first statement that needs a snapshot.
 
+use std::collections::BTreeMap;
+
 use crate::connect::Session;
 use crate::error::Result;
 use crate::model::ServerVersion;
@@ -22,6 +24,8 @@ pub struct SessionSettings {
     /// Whether also those settings are pinned that pg_dump leaves to the server and that shape the
     /// text of values: time zone and the form of binary strings. Fingerprints need it.
     pub pinned_text: bool,
+    /// Further settings by name, such as the `lc_monetary` that an archive was written with.
+    pub recorded: BTreeMap<String, String>,
 }
 
 impl Default for SessionSettings {
@@ -32,6 +36,7 @@ impl Default for SessionSettings {
             quoting: Quoting::WhenNeeded,
             row_security: false,
             pinned_text: false,
+            recorded: BTreeMap::new(),
         }
     }
 }
@@ -91,6 +96,9 @@ impl SessionSettings {
         if self.pinned_text {
             set("timezone", &quote_literal_for_server("UTC"));
             set("bytea_output", "hex");
+        }
+        for (name, value) in &self.recorded {
+            set(&quote_identifier(name), &quote_literal_for_server(value));
         }
         // Late minor releases know this one; asking pg_settings keeps the others from failing.
         sql.push_str(

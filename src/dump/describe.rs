@@ -14,7 +14,7 @@ use crate::archive::{
 use crate::connect::Session;
 use crate::error::Result;
 use crate::model::{Components, Database, Kind, SessionFacts, TocEntry};
-use crate::select::{SelectionRequest, TablePattern};
+use crate::select::SelectionRequest;
 
 /// The settings that decide how a value is written as text. The first group is pinned by every dump, the
 /// second is as the server has it and must be set alike before the text can be compared.
@@ -113,42 +113,11 @@ fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
     if let Some(role) = &options.role {
         set("role", role.clone());
     }
-    let SelectionRequest {
-        schemas,
-        exclude_schemas,
-        tables,
-        exclude_tables,
-        exclude_table_data,
-        extensions,
-        exclude_extensions,
-        strict_names: _,
-    } = &options.selection;
-    for (name, patterns) in [
-        ("schema", schemas),
-        ("exclude-schema", exclude_schemas),
-        ("extension", extensions),
-        ("exclude-extension", exclude_extensions),
-    ] {
-        if !patterns.is_empty() {
-            set(name, patterns.join(" "));
-        }
-    }
-    for (name, patterns) in [
-        ("table", tables),
-        ("exclude-table", exclude_tables),
-        ("exclude-table-data", exclude_table_data),
-    ] {
-        let texts = |with_children| {
-            let chosen = patterns.iter().filter(|pattern| pattern.with_children == with_children);
-            chosen.map(|pattern: &TablePattern| pattern.text.as_str()).collect::<Vec<_>>().join(" ")
-        };
-        for (name, texts) in
-            [(name.to_owned(), texts(false)), (format!("{name}-and-children"), texts(true))]
-        {
-            if !texts.is_empty() {
-                set(&name, texts);
-            }
-        }
+    // As JSON, so that a later comparison selects exactly the same.
+    if options.selection != SelectionRequest::default()
+        && let Ok(selection) = serde_json::to_string(&options.selection)
+    {
+        set("selection", selection);
     }
     chosen
 }
