@@ -150,4 +150,12 @@ impl Database {
             _ => None,
         }
     }
+
+    /// Returns the table behind an object id for changing, when it is one.
+    pub fn table_mut(&mut self, id: DumpId) -> Option<&mut super::table::Table> {
+        match &mut self.object_mut(id).kind {
+            Kind::Table(table) => Some(table),
+            _ => None,
+        }
+    }
 }

@@ -25,7 +25,9 @@ pub struct Index {
     pub nulls_not_distinct: bool,
     /// Statistics targets by column position.
     pub statistics_targets: Vec<(i32, i32)>,
-    /// The partitioned index above it.
+    /// Whether there is a partitioned index above it, known or not.
+    pub has_parent: bool,
+    /// The partitioned index above it, when it was read.
     pub parent: Option<DumpId>,
     /// The constraint it stands behind.
     pub constraint: Option<DumpId>,

@@ -1,0 +1,164 @@
+//! Columns and the privileges on them, from `pg_attribute` (`getTableAttrs`, `getAdditionalACLs` and
+//! `dumpTable` in `pg_dump.c`).
+
+use std::collections::HashMap;
+
+use super::inheritance::interesting_oids;
+use super::{Reader, inconsistent, oid_array};
+use crate::connect::Row;
+use crate::error::Result;
+use crate::model::acl::Acl;
+use crate::model::table::{Column, NotNull};
+use crate::model::{Components, Oid, ServerVersion};
+
+fn columns(version: ServerVersion, oids: &str) -> String {
+    let compression = if version.has_column_compression() { "a.attcompression" } else { "''" };
+    let (not_null, constraints) = if version.has_table_not_null_constraints() {
+        (
+            "co.oid as not_null_oid, co.conname as not_null_name, co.connoinherit as not_null_no_inherit,
+            co.conislocal as not_null_local, co.convalidated as not_null_valid,
+            pt.description as not_null_comment",
+            "left join pg_catalog.pg_constraint co on co.conrelid = a.attrelid and co.contype = 'n'
+                and co.conkey = array[a.attnum]
+            left join pg_catalog.pg_description pt on pt.classoid = co.tableoid and pt.objoid = co.oid
+                and pt.objsubid = 0 and co.convalidated",
+        )
+    } else {
+        ("a.attnotnull", "")
+    };
+    format!(
+        "select a.attrelid, a.attnum, a.attname, a.attisdropped, a.attislocal, a.attidentity,
+            a.attgenerated, a.attstattarget, a.attstorage, t.typstorage,
+            {compression} as attcompression,
+            pg_catalog.format_type(t.oid, a.atttypmod) as type_name,
+            pg_catalog.array_to_string(a.attoptions, ', ') as options,
+            case when a.attfdwoptions is not null then pg_catalog.array_to_string(array(
+                select pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value)
+                from pg_catalog.pg_options_to_table(a.attfdwoptions)
+                order by option_name), E',\\n    ') end as fdw_options,
+            cn.nspname as collation_schema, c.collname as collation_name,
+            {not_null}
+        from pg_catalog.unnest({oids}) as wanted(oid)
+        join pg_catalog.pg_attribute a on a.attrelid = wanted.oid
+        left join pg_catalog.pg_type t on t.oid = a.atttypid
+        left join pg_catalog.pg_collation c on c.oid = a.attcollation and a.attcollation <> t.typcollation
+        left join pg_catalog.pg_namespace cn on cn.oid = c.collnamespace
+        {constraints}
+        where a.attnum > 0
+        order by a.attrelid, a.attnum"
+    )
+}
+
+pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
+    let oids = interesting_oids(reader, |table| table.relkind != 'S');
+    if oids.is_empty() {
+        return Ok(());
+    }
+    let sql = columns(reader.version(), &oid_array(oids));
+    let rows = reader.session.query("read columns", &sql).await?;
+    for row in rows.iter() {
+        let Some(&id) = reader.tables.get(&row.oid("attrelid")?) else { continue };
+        let relation = reader.database.object(id).name.clone();
+        let invalid_not_null = row.optional("not_null_valid") == Some("f");
+        if invalid_not_null && reader.options.schema {
+            reader.invalid_not_nulls.push(row.oid("not_null_oid")?);
+        }
+        let column = column(&row, &relation)?;
+        let Some(table) = reader.database.table_mut(id) else { continue };
+        if usize::try_from(column.number) != Ok(table.columns.len() + 1) {
+            return Err(inconsistent(format!("the columns of relation {relation} have gaps")));
+        }
+        table.columns.push(column);
+    }
+    Ok(())
+}
+
+fn column(row: &Row<'_>, relation: &str) -> Result<Column> {
+    let text = |column: &str| row.optional(column).unwrap_or_default().to_owned();
+    let name = row.text("attname")?.to_owned();
+    let dropped = row.boolean("attisdropped")?;
+    let storage = row.character("attstorage")?;
+    Ok(Column {
+        number: row.integer("attnum")?,
+        dropped,
+        type_name: text("type_name"),
+        local: row.boolean("attislocal")?,
+        identity: row.character("attidentity")?,
+        generated: row.character("attgenerated")?,
+        statistics_target: match row.optional("attstattarget") {
+            None => None,
+            Some(_) => Some(row.integer::<i32>("attstattarget")?).filter(|target| *target >= 0),
+        },
+        storage,
+        type_storage: if dropped { storage } else { row.character("typstorage")? },
+        compression: row.character("attcompression")?,
+        options: text("options"),
+        fdw_options: text("fdw_options"),
+        collation: match (row.optional("collation_schema"), row.optional("collation_name")) {
+            (Some(schema), Some(name)) => Some((schema.to_owned(), name.to_owned())),
+            _ => None,
+        },
+        not_null: not_null(row, relation, &name)?,
+        default: None,
+        name,
+    })
+}
+
+/// Returns the valid not-null constraint of a column.
+///
+/// Its name is kept only when a restore would choose another one, or when a comment refers to it. The
+/// comparison is with the plain text of the usual name, as in pg_dump: where the server shortened or
+/// numbered the name, it is printed.
+fn not_null(row: &Row<'_>, relation: &str, column: &str) -> Result<Option<NotNull>> {
+    if let Some(not_null) = row.optional("attnotnull") {
+        let constraint = NotNull { local: true, ..NotNull::default() };
+        return Ok((not_null == "t").then_some(constraint));
+    }
+    let Some(name) = row.optional("not_null_name") else { return Ok(None) };
+    if !row.boolean("not_null_valid")? {
+        return Ok(None);
+    }
+    let comment = row.optional("not_null_comment");
+    let is_usual = name == format!("{relation}_{column}_not_null");
+    Ok(Some(NotNull {
+        name: (comment.is_some() || !is_usual).then(|| name.to_owned()),
+        local: row.boolean("not_null_local")?,
+        no_inherit: row.boolean("not_null_no_inherit")?,
+        comment: comment.map(|comment| (name.to_owned(), comment.to_owned())),
+    }))
+}
+
+/// The columns that have privileges, system columns included, with those that `initdb` or an
+/// extension's script gave them.
+const PRIVILEGES: &str = "select a.attrelid, a.attnum, a.attname, a.attacl, p.privtype, p.initprivs
+    from pg_catalog.pg_attribute a
+    left join pg_catalog.pg_init_privs p on p.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and p.objoid = a.attrelid and p.objsubid = a.attnum
+    where not a.attisdropped and (a.attacl is not null or p.initprivs is not null)
+    order by a.attrelid, a.attnum";
+
+pub(super) async fn read_column_acls(reader: &mut Reader<'_>) -> Result<()> {
+    if !reader.options.privileges {
+        return Ok(());
+    }
+    let rows = reader.session.query("read privileges on columns", PRIVILEGES).await?;
+    let mut privileges: HashMap<Oid, Vec<(i32, String, Acl)>> = HashMap::new();
+    for row in rows.iter() {
+        let acl = Acl {
+            current: row.optional("attacl").map(str::to_owned),
+            default: Some("{}".to_owned()),
+            initial: row.optional("initprivs").map(str::to_owned),
+            initial_kind: row.optional("privtype").and_then(|kind| kind.chars().next()),
+        };
+        let entry = (row.integer("attnum")?, row.text("attname")?.to_owned(), acl);
+        privileges.entry(row.oid("attrelid")?).or_default().push(entry);
+    }
+    for (oid, acls) in privileges {
+        let Some(&id) = reader.tables.get(&oid) else { continue };
+        reader.database.object_mut(id).available |= Components::ACL;
+        if let Some(table) = reader.database.table_mut(id) {
+            table.column_acls = acls;
+        }
+    }
+    Ok(())
+}
