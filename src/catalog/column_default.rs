@@ -35,7 +35,9 @@ pub(super) async fn read_defaults(reader: &mut Reader<'_>) -> Result<()> {
         let Some(table) = reader.database.table(id) else { continue };
         let position = usize::try_from(number - 1).unwrap_or(usize::MAX);
         let Some(column) = table.columns.get(position) else {
-            return Err(inconsistent(format!("relation {name} has a default but no column {number}")));
+            return Err(inconsistent(format!(
+                "relation {name} has a default but no column {number}"
+            )));
         };
         if column.dropped {
             continue;

@@ -76,10 +76,7 @@ pub(super) fn add_attachments(reader: &mut Reader<'_>) -> Result<()> {
 
 fn relations(reader: &Reader<'_>) -> Vec<DumpId> {
     let objects = reader.database.objects().iter();
-    objects
-        .filter(|object| matches!(object.kind, Kind::Table(_)))
-        .map(|object| object.id)
-        .collect()
+    objects.filter(|object| matches!(object.kind, Kind::Table(_))).map(|object| object.id).collect()
 }
 
 /// Adjusts what is known of the columns of children: which not-null constraints they print themselves,
@@ -198,12 +195,8 @@ fn add_default_null(reader: &mut Reader<'_>, id: DumpId, position: usize) -> Opt
     let table = reader.database.table(id)?;
     let column = &table.columns[position];
     let separate = !table.prints_column(column);
-    let default = ColumnDefault {
-        table: id,
-        column: column.number,
-        expression: "NULL".to_owned(),
-        separate,
-    };
+    let default =
+        ColumnDefault { table: id, column: column.number, expression: "NULL".to_owned(), separate };
     let default = reader.add_synthetic(name, id, wanted, Kind::ColumnDefault(default));
     if separate {
         reader.database.depend(default, id);

@@ -20,6 +20,18 @@ mod settings;
 mod type_name;
 mod types;
 
+mod column;
+mod column_default;
+mod constraint;
+mod index;
+mod inheritance;
+mod policy;
+mod rule;
+mod sequence;
+mod statistics;
+mod table;
+mod table_data;
+mod trigger;
 use std::collections::HashMap;
 
 use crate::connect::{Row, Session};
@@ -91,7 +103,7 @@ pub async fn read(
     extension::read_extensions(reader).await?;
     extension::read_extension_members(reader).await?;
     schema::read_schemas(reader).await?;
-    // table::read_tables
+    table::read_tables(reader).await?;
     function::read_functions(reader).await?;
     types::read_types(reader).await?;
     // (languages)
@@ -99,26 +111,32 @@ pub async fn read(
     // (operators, access methods, operator classes and families, text search, foreign data)
     default_acl::read_default_acls(reader).await?;
     // (collations, conversions, casts, transforms)
-    // inheritance::read_inheritance
+    inheritance::read_inheritance(reader).await?;
     // (event triggers)
-    // table_data::add_extension_data
-    // inheritance::add_attachments
-    // column::read_columns, column_default, constraint::read_checks
-    // index::read_indexes
-    // statistics::read_statistics
-    // constraint::read_foreign_keys
-    // trigger::read_triggers
-    // rule::read_rules
-    // policy::read_policies
+    table_data::add_extension_data(reader).await?;
+    inheritance::add_attachments(reader)?;
+    column::read_columns(reader).await?;
+    column_default::read_defaults(reader).await?;
+    constraint::read_invalid_not_nulls(reader).await?;
+    constraint::read_checks(reader).await?;
+    inheritance::adjust_columns(reader);
+    table_data::read_unsafe_partitioning(reader).await?;
+    index::read_indexes(reader).await?;
+    statistics::read_statistics(reader).await?;
+    constraint::read_foreign_keys(reader).await?;
+    trigger::read_triggers(reader).await?;
+    rule::read_rules(reader).await?;
+    table::read_definitions(reader).await?;
+    policy::read_policies(reader).await?;
     // (publications, subscriptions)
-    // table_data::add_table_data
+    table_data::add_table_data(reader).await?;
     // (large objects)
     database::read_database(reader).await?;
     dependency::read_dependencies(reader).await?;
-    // column::read_column_acls
+    column::read_column_acls(reader).await?;
     comment::read_comments(reader).await?;
     comment::read_security_labels(reader).await?;
-    // sequence::read_sequences
+    sequence::read_sequences(reader).await?;
     reader.add_boundaries();
     Ok(std::mem::replace(&mut reader.database, Database::new(reader.facts.clone())))
 }
@@ -138,6 +156,10 @@ pub(crate) struct Reader<'a> {
     schemas: HashMap<Oid, DumpId>,
     /// Relations by oid of `pg_class`.
     pub(crate) tables: HashMap<Oid, DumpId>,
+    /// Direct parents of every relation that has some, in `inhseqno` order.
+    inheritance: HashMap<DumpId, Vec<DumpId>>,
+    /// Not-null constraints that are not validated, by oid of `pg_constraint` (18+).
+    invalid_not_nulls: Vec<Oid>,
     /// Types by oid of `pg_type`.
     pub(crate) types: HashMap<Oid, DumpId>,
     /// Names of types that were asked for, by oid of `pg_type`.
@@ -218,6 +240,8 @@ impl<'a> Reader<'a> {
             initial_privileges: HashMap::new(),
             schemas: HashMap::new(),
             tables: HashMap::new(),
+            inheritance: HashMap::new(),
+            invalid_not_nulls: Vec::new(),
             types: HashMap::new(),
             type_names: HashMap::new(),
         })
@@ -321,6 +345,47 @@ impl<'a> Reader<'a> {
         self.database.add(object)
     }
 
+    /// Adds a part of a relation, such as an index: its place in the catalogs comes from the columns
+    /// `tableoid` and `oid`, its schema and owner from the relation.
+    pub(crate) fn add_part(
+        &mut self,
+        row: &Row<'_>,
+        name: String,
+        of: DumpId,
+        wanted: Components,
+        kind: Kind,
+    ) -> Result<DumpId> {
+        let place = CatalogId { class: row.oid("tableoid")?, oid: row.oid("oid")? };
+        Ok(self.add_part_at(place, name, of, wanted, kind))
+    }
+
+    /// Adds a part of a relation whose place in the catalogs is known.
+    pub(crate) fn add_part_at(
+        &mut self,
+        catalog_id: CatalogId,
+        name: String,
+        of: DumpId,
+        wanted: Components,
+        kind: Kind,
+    ) -> DumpId {
+        let relation = self.database.object(of);
+        let object = Object {
+            id: DumpId(0),
+            catalog_id,
+            name,
+            schema: relation.schema.clone(),
+            owner: relation.owner.clone(),
+            acl: Acl::default(),
+            wanted,
+            available: Components::DEFINITION,
+            dependencies: Vec::new(),
+            extension_member: false,
+            depends_on_extensions: Vec::new(),
+            kind,
+        };
+        self.database.add(object)
+    }
+
     /// Gives a member of an extension what its extension wants of it: changed privileges at most.
     fn apply_membership(&self, object: &mut Object) {
         let Some(&extension) = self.members.get(&object.catalog_id) else { return };
@@ -377,6 +442,12 @@ impl<'a> Reader<'a> {
             });
         }
     }
+}
+
+/// Returns oids as an array that a query can unnest.
+pub(crate) fn oid_array(oids: impl IntoIterator<Item = Oid>) -> String {
+    let oids: Vec<String> = oids.into_iter().map(|oid| oid.to_string()).collect();
+    format!("'{{{}}}'::pg_catalog.oid[]", oids.join(","))
 }
 
 /// Makes the error for catalogs that contradict themselves.

@@ -62,9 +62,9 @@ pub(super) async fn read_rules(reader: &mut Reader<'_>) -> Result<()> {
         let Some(&id) = wanted_rules.get(&row.oid("oid")?) else { continue };
         let name = reader.database.object(id).name.clone();
         if let Kind::Rule(rule) = &mut reader.database.object_mut(id).kind {
-            let definition = row.optional("definition").ok_or_else(|| {
-                inconsistent(format!("rule {name} has no definition"))
-            })?;
+            let definition = row
+                .optional("definition")
+                .ok_or_else(|| inconsistent(format!("rule {name} has no definition")))?;
             rule.definition = definition.to_owned();
         }
     }

@@ -101,7 +101,8 @@ async fn read_values(reader: &mut Reader<'_>) -> Result<()> {
         for row in rows.iter() {
             let Some(&id) = sequences.get(&row.oid("oid")?) else { continue };
             let value = (row.integer("last_value")?, row.boolean("is_called")?);
-            if let Some(sequence) = reader.database.table_mut(id).and_then(|t| t.sequence.as_mut()) {
+            if let Some(sequence) = reader.database.table_mut(id).and_then(|t| t.sequence.as_mut())
+            {
                 sequence.value = Some(value);
             }
         }

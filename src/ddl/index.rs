@@ -26,10 +26,8 @@ pub(super) fn create_index(writer: &mut Writer<'_>, object: &Object, index: &Ind
         entry.tablespace = Some(index.tablespace.clone());
         entry.definition = definition;
         // The server refuses to drop a partition's index without the partitioned index above it.
-        entry.drop_statement = Some(match index.parent {
-            Some(_) => String::new(),
-            None => format!("DROP INDEX {name};\n"),
-        });
+        entry.drop_statement =
+            Some(if index.has_parent { String::new() } else { format!("DROP INDEX {name};\n") });
         writer.push(entry);
     }
     let mut target = writer.target(object, "INDEX");

@@ -151,6 +151,11 @@ pub struct TableAttach {
 }
 
 impl Table {
+    /// Returns the column with a number.
+    pub fn column(&self, number: i32) -> Option<&Column> {
+        self.columns.get(usize::try_from(number.checked_sub(1)?).ok()?)
+    }
+
     /// Tells whether a column is printed in CREATE TABLE rather than left to inheritance.
     pub fn prints_column(&self, column: &Column) -> bool {
         !column.dropped && (column.local || self.is_partition)
