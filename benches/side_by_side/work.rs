@@ -1,0 +1,155 @@
+//! What is measured: one row of the table each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::measure::{Run, measured};
+use crate::server::Server;
+
+/// One kind of work that both programs do.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) name: &'static str,
+    pub(crate) database: &'static str,
+    /// The most that the time of pgark divided by that of stock may be.
+    pub(crate) at_most: f64,
+    /// The most that the size of pgark's output divided by that of stock may be.
+    pub(crate) size_at_most: Option<f64>,
+    pub(crate) possible: Possible,
+    task: Task,
+}
+
+/// Whether pgark can do it already.
+#[derive(Debug)]
+pub(crate) enum Possible {
+    Yes,
+    NotYet(&'static str),
+}
+
+#[derive(Debug)]
+enum Task {
+    /// Arguments that both programs understand.
+    Dump(&'static [&'static str]),
+    /// `pg_dump` against `pgark pg_dump`, to standard output.
+    Schema,
+    /// One archive, written by pgark with its defaults, for both.
+    Restore,
+    Nothing,
+}
+
+impl Work {
+    /// Returns every row, in the order of the table.
+    pub(crate) fn all() -> Vec<Work> {
+        let work = |name, database, at_most, task| Work {
+            name,
+            database,
+            at_most,
+            size_at_most: None,
+            possible: Possible::Yes,
+            task,
+        };
+        let not_yet = |name, database, at_most, reason| Work {
+            possible: Possible::NotYet(reason),
+            ..work(name, database, at_most, Task::Nothing)
+        };
+        vec![
+            Work {
+                size_at_most: Some(1.03),
+                ..work(
+                    "dump, directory, gzip:6, -j 2",
+                    "mixed",
+                    0.50,
+                    Task::Dump(&["-Z", "gzip:6"]),
+                )
+            },
+            work("dump, directory, zstd, -j 2", "mixed", 0.85, Task::Dump(&["-Z", "zstd"])),
+            work(
+                "dump of the table events, directory, zstd, -j 2",
+                "mixed",
+                0.80,
+                Task::Dump(&["-Z", "zstd", "-t", "events"]),
+            ),
+            not_yet("dump, custom format, gzip:6", "mixed", 0.32, "pgark does not write it yet"),
+            work("schema of 5,000 tables", "many", 0.60, Task::Schema),
+            work("restore of the mixed archive, -j 2", "mixed", 0.90, Task::Restore),
+            work("restore of the 5,000-table archive, -j 2", "many", 0.60, Task::Restore),
+            not_yet("clone of the mixed database", "mixed", 0.70, "pgark has no clone yet"),
+        ]
+    }
+
+    /// Makes what the work needs: its database, and for a restore an archive written by this pgark.
+    pub(crate) fn prepare(&self, server: &Server, pgark: &Path) -> anyhow::Result<()> {
+        server.ensure(self.database)?;
+        if matches!(self.task, Task::Restore) {
+            let path = archive(server, self.database);
+            remove(&path)?;
+            let mut command = Command::new(pgark);
+            command.args(["dump", "-F", "d", "-j", "2", "-d", &server.uri(self.database)]);
+            measured(command.arg("-f").arg(&path), server, Some(&path))?;
+        }
+        Ok(())
+    }
+
+    /// Does the work once. `program` is the directory of the stock tools or pgark itself.
+    pub(crate) fn run(
+        &self,
+        server: &Server,
+        program: &Path,
+        is_stock: bool,
+    ) -> anyhow::Result<Run> {
+        let uri = server.uri(self.database);
+        match self.task {
+            Task::Dump(arguments) => {
+                let output = server.archives().join("run");
+                remove(&output)?;
+                let mut command = client(program, is_stock, "pg_dump", "dump");
+                command.args(["-F", "d", "-j", "2", "-d", &uri]).args(arguments);
+                let run = measured(command.arg("-f").arg(&output), server, Some(&output));
+                remove(&output)?;
+                run
+            }
+            Task::Schema => {
+                let mut command = client(program, is_stock, "pg_dump", "pg_dump");
+                measured(command.args(["-s", "-d", &uri]), server, None)
+            }
+            Task::Restore => {
+                server.create("target")?;
+                let mut command = client(program, is_stock, "pg_restore", "restore");
+                if !is_stock {
+                    command.arg("--no-analyze");
+                }
+                command
+                    .args(["-j", "2", "-d", &server.uri("target")])
+                    .arg(archive(server, self.database));
+                let run = measured(&mut command, server, None);
+                server.drop("target")?;
+                run
+            }
+            Task::Nothing => anyhow::bail!("{} cannot be measured yet", self.name),
+        }
+    }
+}
+
+fn client(program: &Path, is_stock: bool, tool: &str, verb: &str) -> Command {
+    if is_stock {
+        return Command::new(program.join(tool));
+    }
+    let mut command = Command::new(program);
+    command.arg(verb);
+    command
+}
+
+fn archive(server: &Server, database: &str) -> PathBuf {
+    server.archives().join(format!("{database}.backup"))
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else if path.exists() {
+        fs::remove_file(path)
+    } else {
+        Ok(())
+    }
+}
