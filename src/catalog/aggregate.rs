@@ -1,6 +1,7 @@
 //! Aggregates, from `pg_proc` and `pg_aggregate` (`getAggregates`, `dumpAgg` in `pg_dump.c`).
 
 use super::type_name::{oid_array, parse_oids};
+use super::value::{optional, pair, reference};
 use super::{Found, Reader};
 use crate::connect::Row;
 use crate::error::Result;
@@ -74,16 +75,16 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &[(Oid, DumpId)]) -> 
             function: row.text("aggtransfn")?.to_owned(),
             state_type: row.text("aggtranstype")?.to_owned(),
             state_space: row.integer("aggtransspace")?,
-            initial: row.optional("agginitval").map(str::to_owned),
+            initial: optional(&row, "agginitval"),
             finish: finish(&row, "aggfinalfn", "aggfinalextra", "aggfinalmodify")?,
         };
-        let moving = match function(&row, "aggmtransfn")? {
+        let moving = match reference(&row, "aggmtransfn")? {
             Some(moving) => Some((
                 Transition {
                     function: moving,
                     state_type: row.text("aggmtranstype")?.to_owned(),
                     state_space: row.integer("aggmtransspace")?,
-                    initial: row.optional("aggminitval").map(str::to_owned),
+                    initial: optional(&row, "aggminitval"),
                     finish: finish(&row, "aggmfinalfn", "aggmfinalextra", "aggmfinalmodify")?,
                 },
                 row.text("aggminvtransfn")?.to_owned(),
@@ -95,14 +96,11 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &[(Oid, DumpId)]) -> 
             identity_arguments: row.text("identity_arguments")?.to_owned(),
             aggkind: row.character("aggkind")?,
             transition,
-            combine: function(&row, "aggcombinefn")?,
-            serialize: function(&row, "aggserialfn")?,
-            deserialize: function(&row, "aggdeserialfn")?,
+            combine: reference(&row, "aggcombinefn")?,
+            serialize: reference(&row, "aggserialfn")?,
+            deserialize: reference(&row, "aggdeserialfn")?,
             moving,
-            sort_operator: row
-                .optional("sort_schema")
-                .zip(row.optional("sort_symbol"))
-                .map(|(schema, symbol)| (schema.to_owned(), symbol.to_owned())),
+            sort_operator: pair(&row, "sort_schema", "sort_symbol"),
             parallel: row.character("proparallel")?,
         };
         let Some(&id) = by_oid.get(&row.oid("oid")?) else { continue };
@@ -113,14 +111,8 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &[(Oid, DumpId)]) -> 
     Ok(())
 }
 
-/// Returns a `regproc` column, where a dash means none.
-fn function(row: &Row<'_>, column: &str) -> Result<Option<String>> {
-    let text = row.text(column)?;
-    Ok((text != "-").then(|| text.to_owned()))
-}
-
 fn finish(row: &Row<'_>, name: &str, extra: &str, modify: &str) -> Result<Option<Finish>> {
-    match function(row, name)? {
+    match reference(row, name)? {
         Some(function) => Ok(Some(Finish {
             function,
             extra: row.boolean(extra)?,

@@ -1,6 +1,7 @@
 //! The database itself, from `pg_database`, `pg_db_role_setting` and the shared comments and labels
 //! (`dumpDatabase`, `dumpDatabaseConfig` in `pg_dump.c`).
 
+use super::value::optional;
 use super::{Reader, inconsistent};
 use crate::error::Result;
 use crate::model::acl::Acl;
@@ -55,14 +56,14 @@ pub(super) async fn read_database(reader: &mut Reader<'_>) -> Result<()> {
         locale_provider: row.character("provider")?,
         collate: row.optional("datcollate").unwrap_or_default().to_owned(),
         ctype: row.optional("datctype").unwrap_or_default().to_owned(),
-        locale: row.optional("locale").map(str::to_owned),
-        icu_rules: row.optional("rules").map(str::to_owned),
+        locale: optional(&row, "locale"),
+        icu_rules: optional(&row, "rules"),
         tablespace: row.optional("tablespace").unwrap_or_default().to_owned(),
         is_template: row.boolean("datistemplate")?,
         connection_limit: row.integer("datconnlimit")?,
         acl: Acl {
-            current: row.optional("datacl").map(str::to_owned),
-            default: row.optional("acldefault").map(str::to_owned),
+            current: optional(&row, "datacl"),
+            default: optional(&row, "acldefault"),
             initial: None,
             initial_kind: None,
         },
@@ -71,7 +72,7 @@ pub(super) async fn read_database(reader: &mut Reader<'_>) -> Result<()> {
         settings: Vec::new(),
     };
     if reader.options.comments {
-        properties.comment = row.optional("comment").map(str::to_owned);
+        properties.comment = optional(&row, "comment");
     }
     if reader.options.security_labels {
         let labels = reader.session.query("read labels of the database", SECURITY_LABELS).await?;

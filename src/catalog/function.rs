@@ -6,11 +6,11 @@
 //! left out.
 
 use super::type_name::{oid_array, parse_oids};
-use super::{Found, Reader, inconsistent};
+use super::value::{array, filled, optional};
+use super::{Found, Reader};
 use crate::error::Result;
 use crate::model::function::{Function, FunctionDefinition};
 use crate::model::{DumpId, Kind, Oid, ServerVersion};
-use crate::sql::parse_array;
 
 const LIST: &str = "select p.tableoid, p.oid, p.proname, p.pronamespace, p.proowner, p.proacl,
         pg_catalog.acldefault('f', p.proowner) as acldefault, p.proargtypes, p.prokind
@@ -95,15 +95,10 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &[(Oid, DumpId)]) -> 
     reader.load_type_names(transforms.iter().flatten().copied()).await?;
     for (row, transform_types) in rows.iter().zip(transforms) {
         let (transform_types, _) = reader.argument_names(&transform_types)?;
-        let configuration = match row.optional("proconfig") {
-            Some(text) => parse_array(text)
-                .ok_or_else(|| inconsistent(format!("proconfig \"{text}\" is no array")))?,
-            None => Vec::new(),
-        };
         let definition = FunctionDefinition {
             arguments: row.text("arguments")?.to_owned(),
             identity_arguments: row.text("identity_arguments")?.to_owned(),
-            result: row.optional("result").map(str::to_owned),
+            result: optional(&row, "result"),
             returns_set: row.boolean("proretset")?,
             language: row.text("lanname")?.to_owned(),
             transform_types,
@@ -115,10 +110,10 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &[(Oid, DumpId)]) -> 
             rows: row.text("prorows")?.to_owned(),
             support: row.text("prosupport")?.to_owned(),
             parallel: row.character("proparallel")?,
-            configuration,
+            configuration: array(&row, "proconfig")?,
             source: row.text("prosrc")?.to_owned(),
-            binary: row.optional("probin").filter(|text| !text.is_empty()).map(str::to_owned),
-            sql_body: row.optional("sql_body").map(str::to_owned),
+            binary: filled(&row, "probin"),
+            sql_body: optional(&row, "sql_body"),
         };
         let Some(&id) = by_oid.get(&row.oid("oid")?) else { continue };
         if let Kind::Function(function) = &mut reader.database.object_mut(id).kind {

@@ -6,32 +6,46 @@
 //! (`pg_get_viewdef`, `pg_get_indexdef` ...) must run only after the relation is locked; the caller
 //! has done that before calling [`read`].
 
+mod access_method;
 mod aggregate;
+mod cast;
+mod collation;
+mod column;
+mod column_default;
 mod comment;
+mod constraint;
+mod conversion;
 mod database;
 mod default_acl;
 mod dependency;
+mod event_trigger;
 mod extension;
+mod foreign_data;
 mod function;
-mod keeper;
-mod schema;
-mod selection;
-mod settings;
-mod type_name;
-mod types;
-
-mod column;
-mod column_default;
-mod constraint;
 mod index;
 mod inheritance;
+mod keeper;
+mod language;
+mod operator;
+mod operator_class;
 mod policy;
+mod publication;
 mod rule;
+mod schema;
+mod selection;
 mod sequence;
+mod settings;
 mod statistics;
+mod subscription;
 mod table;
 mod table_data;
+mod text_search;
+mod transform;
 mod trigger;
+mod type_name;
+mod types;
+mod value;
+
 use std::collections::HashMap;
 
 use crate::connect::{Row, Session};
@@ -106,13 +120,25 @@ pub async fn read(
     table::read_tables(reader).await?;
     function::read_functions(reader).await?;
     types::read_types(reader).await?;
-    // (languages)
+    language::read_languages(reader).await?;
     aggregate::read_aggregates(reader).await?;
-    // (operators, access methods, operator classes and families, text search, foreign data)
+    operator::read_operators(reader).await?;
+    access_method::read_access_methods(reader).await?;
+    operator_class::read_operator_classes(reader).await?;
+    operator_class::read_operator_families(reader).await?;
+    text_search::read_parsers(reader).await?;
+    text_search::read_templates(reader).await?;
+    text_search::read_dictionaries(reader).await?;
+    text_search::read_configurations(reader).await?;
+    foreign_data::read_wrappers(reader).await?;
+    foreign_data::read_servers(reader).await?;
     default_acl::read_default_acls(reader).await?;
-    // (collations, conversions, casts, transforms)
+    collation::read_collations(reader).await?;
+    conversion::read_conversions(reader).await?;
+    cast::read_casts(reader).await?;
+    transform::read_transforms(reader).await?;
     inheritance::read_inheritance(reader).await?;
-    // (event triggers)
+    event_trigger::read_event_triggers(reader).await?;
     table_data::add_extension_data(reader).await?;
     inheritance::add_attachments(reader)?;
     column::read_columns(reader).await?;
@@ -128,7 +154,8 @@ pub async fn read(
     rule::read_rules(reader).await?;
     table::read_definitions(reader).await?;
     policy::read_policies(reader).await?;
-    // (publications, subscriptions)
+    publication::read_publications(reader).await?;
+    subscription::read_subscriptions(reader).await?;
     table_data::add_table_data(reader).await?;
     // (large objects)
     database::read_database(reader).await?;
@@ -279,6 +306,21 @@ impl<'a> Reader<'a> {
             Kind::Schema(schema) => Ok(schema.contents),
             _ => Err(inconsistent(format!("oid {oid} is not a schema"))),
         }
+    }
+
+    /// Returns what the selection wants of an object outside of schemas that `initdb` may have made.
+    pub(crate) fn wanted_unless_built_in(&self, oid: Oid) -> Components {
+        if oid.is_built_in() { Components::empty() } else { self.selection.outside_schemas() }
+    }
+
+    /// Tells whether an object is a member of an extension.
+    pub(crate) fn is_extension_member(&self, catalog_id: CatalogId) -> bool {
+        self.members.contains_key(&catalog_id)
+    }
+
+    /// Remembers something that the person who dumps should know.
+    pub(crate) fn warn(&mut self, message: String) {
+        self.database.warnings.push(message);
     }
 
     /// Adds an object of which `wanted` is asked for, unless an extension it is a member of decides.

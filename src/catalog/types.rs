@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::type_name::oid_array;
+use super::value::{optional, pair, reference};
 use super::{Found, Reader};
 use crate::connect::Row;
 use crate::error::Result;
@@ -397,11 +398,11 @@ async fn read_ranges(reader: &mut Reader<'_>, types: &HashMap<Oid, DumpId>) -> R
     for row in reader.session.query("read range types", &sql).await?.iter() {
         let read = Range {
             subtype: row.text("subtype")?.to_owned(),
-            multirange: row.optional("multirange").map(str::to_owned),
+            multirange: optional(&row, "multirange"),
             operator_class: pair(&row, "operator_class_schema", "opcname"),
             collation: pair(&row, "collation_schema", "collname"),
-            canonical: function(&row, "rngcanonical"),
-            difference: function(&row, "rngsubdiff"),
+            canonical: reference(&row, "rngcanonical")?,
+            difference: reference(&row, "rngsubdiff")?,
         };
         if let Some(TypeSort::Range(range)) = sort_mut(reader, types, row.oid("rngtypid")?) {
             *range = read;
@@ -428,7 +429,7 @@ async fn read_base_types(reader: &mut Reader<'_>, types: &HashMap<Oid, DumpId>) 
             subscript: row.text("typsubscript")?.to_owned(),
             collatable: row.boolean("collatable")?,
             default: default(&row),
-            element: row.optional("element").map(str::to_owned),
+            element: optional(&row, "element"),
             category: row.character("typcategory")?,
             preferred: row.boolean("typispreferred")?,
             delimiter: row.character("typdelim")?,
@@ -446,16 +447,6 @@ async fn read_base_types(reader: &mut Reader<'_>, types: &HashMap<Oid, DumpId>) 
 fn base_types(version: ServerVersion) -> String {
     let subscript = if version.has_type_subscript() { "t.typsubscript" } else { "'-'" };
     BASE_TYPES.replace("$subscript", subscript)
-}
-
-/// Returns two columns that name something in a schema, or nothing when it is null.
-fn pair(row: &Row<'_>, schema: &str, name: &str) -> Option<(String, String)> {
-    Some((row.optional(schema)?.to_owned(), row.optional(name)?.to_owned()))
-}
-
-/// Returns a `regproc` column, where a dash means none.
-fn function(row: &Row<'_>, column: &str) -> Option<String> {
-    row.optional(column).filter(|text| *text != "-").map(str::to_owned)
 }
 
 /// Returns the default, as an expression when the catalog has one.

@@ -4,7 +4,7 @@ use super::Writer;
 use super::writer::Target;
 use crate::error::Result;
 use crate::model::function::{Function, FunctionDefinition};
-use crate::model::{Components, Object, Section};
+use crate::model::{Components, DumpId, Kind, Object, Section};
 use crate::sql::{dollar_quote, setting_value};
 
 pub(super) fn create_function(
@@ -39,6 +39,16 @@ pub(super) fn create_function(
     writer.security_labels(object, &target);
     writer.acl(object, word, &signature)?;
     Ok(())
+}
+
+/// Returns a function with the types of its input arguments, as casts and transforms name it.
+pub(super) fn call_signature(writer: &Writer<'_>, id: DumpId) -> String {
+    let object = writer.database.object(id);
+    let types = match &object.kind {
+        Kind::Function(function) => function.argument_type_names.join(", "),
+        _ => String::new(),
+    };
+    format!("{}({types})", writer.qualified(object))
 }
 
 /// Returns everything between the argument list and the semicolon.

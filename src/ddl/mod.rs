@@ -4,24 +4,37 @@
 //! definition, then comments, security labels, privileges and what else hangs on it (`dumpDumpableObject`
 //! in `pg_dump.c`). The text of the entries is that of PostgreSQL 18's pg_dump, byte for byte.
 
+mod access_method;
 pub mod acl;
 mod aggregate;
+mod cast;
+mod collation;
 mod column;
 mod column_default;
 mod constraint;
+mod conversion;
 mod database;
 mod default_acl;
+mod event_trigger;
 mod extension;
+mod foreign_data;
 mod function;
 mod index;
+mod language;
+mod operator;
+mod operator_class;
 mod policy;
+mod publication;
 mod rule;
 mod schema;
 mod sequence;
 mod statistics;
 mod storage_parameters;
+mod subscription;
 mod table;
 mod table_data;
+mod text_search;
+mod transform;
 mod trigger;
 mod types;
 mod view;
@@ -119,6 +132,60 @@ pub fn entries(
             Kind::Function(function) => function::create_function(&mut writer, object, function)?,
             Kind::Aggregate(aggregate) => {
                 aggregate::create_aggregate(&mut writer, object, aggregate)?;
+            }
+            Kind::Operator(operator) => operator::create_operator(&mut writer, object, operator),
+            Kind::AccessMethod(method) => {
+                access_method::create_access_method(&mut writer, object, method);
+            }
+            Kind::OperatorClass(class) => {
+                operator_class::create_operator_class(&mut writer, object, class);
+            }
+            Kind::OperatorFamily(family) => {
+                operator_class::create_operator_family(&mut writer, object, family);
+            }
+            Kind::Collation(collation) => {
+                collation::create_collation(&mut writer, object, collation);
+            }
+            Kind::Conversion(conversion) => {
+                conversion::create_conversion(&mut writer, object, conversion);
+            }
+            Kind::Language(language) => language::create_language(&mut writer, object, language)?,
+            Kind::Cast(cast) => cast::create_cast(&mut writer, object, cast),
+            Kind::Transform(transform) => {
+                transform::create_transform(&mut writer, object, transform);
+            }
+            Kind::TextSearchParser(parser) => {
+                text_search::create_parser(&mut writer, object, parser);
+            }
+            Kind::TextSearchTemplate(template) => {
+                text_search::create_template(&mut writer, object, template);
+            }
+            Kind::TextSearchDictionary(dictionary) => {
+                text_search::create_dictionary(&mut writer, object, dictionary);
+            }
+            Kind::TextSearchConfiguration(configuration) => {
+                text_search::create_configuration(&mut writer, object, configuration);
+            }
+            Kind::ForeignDataWrapper(wrapper) => {
+                foreign_data::create_wrapper(&mut writer, object, wrapper)?;
+            }
+            Kind::ForeignServer(server) => {
+                foreign_data::create_server(&mut writer, object, server)?;
+            }
+            Kind::EventTrigger(trigger) => {
+                event_trigger::create_event_trigger(&mut writer, object, trigger);
+            }
+            Kind::Publication(publication) => {
+                publication::create_publication(&mut writer, object, publication);
+            }
+            Kind::PublicationTable(member) => {
+                publication::add_table(&mut writer, object, member);
+            }
+            Kind::PublicationSchema(member) => {
+                publication::add_schema(&mut writer, object, member);
+            }
+            Kind::Subscription(subscription) => {
+                subscription::create_subscription(&mut writer, object, subscription);
             }
             Kind::Table(table) => table::create_table(&mut writer, object, table)?,
             Kind::TableAttach(attach) => table::attach_table(&mut writer, object, attach),

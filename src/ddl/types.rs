@@ -9,9 +9,6 @@ use crate::model::types::{
 };
 use crate::model::{CatalogId, Components, DumpId, Kind, Object, Oid, Section};
 
-/// The oid of `pg_class`, in which comments on the attributes of a composite type are filed.
-const PG_CLASS: Oid = Oid(1259);
-
 pub(super) fn create_type(writer: &mut Writer<'_>, object: &Object, kind: &Type) -> Result<()> {
     if !writer.options.schema {
         return Ok(());
@@ -274,8 +271,7 @@ fn comment_on_attributes(
             tag: format!("{}.{name}", of_type.tag),
             ..of_type.clone()
         };
-        let relation = CatalogId { class: PG_CLASS, oid: relation };
-        writer.comment_on_part(relation, attribute.number, &target);
+        writer.comment_on_part(CatalogId::relation(relation), attribute.number, &target);
     }
 }
 

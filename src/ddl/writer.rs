@@ -142,6 +142,12 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Makes the target of comments on an object whose kind has no owner; the entry then has an empty one.
+    pub(crate) fn target_without_owner(&self, object: &Object, word: &str) -> Target {
+        let target = self.target(object, word);
+        Target { owner: Some(target.owner.unwrap_or_default()), ..target }
+    }
+
     /// Writes the comment on an object itself, when it is wanted and there is one.
     pub(crate) fn comment(&mut self, object: &Object, target: &Target) {
         if object.emits(Components::COMMENT) {

@@ -73,6 +73,8 @@ pub struct Database {
     pub security_labels: HashMap<CatalogId, Vec<(i32, String, String)>>,
     /// Role names by oid.
     pub roles: HashMap<Oid, String>,
+    /// What the reading found worth telling, in order.
+    pub warnings: Vec<String>,
 }
 
 impl Database {
@@ -86,6 +88,7 @@ impl Database {
             comments: HashMap::new(),
             security_labels: HashMap::new(),
             roles: HashMap::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -51,3 +51,25 @@ pub struct CatalogId {
     /// The oid of the row.
     pub oid: Oid,
 }
+
+impl CatalogId {
+    /// Returns the place of a relation (`pg_class`, whose own oid is the same in every database).
+    pub fn relation(oid: Oid) -> CatalogId {
+        CatalogId { class: Oid(1259), oid }
+    }
+
+    /// Returns the place of a type (`pg_type`).
+    pub fn of_type(oid: Oid) -> CatalogId {
+        CatalogId { class: Oid(1247), oid }
+    }
+
+    /// Returns the place of a function or aggregate (`pg_proc`).
+    pub fn function(oid: Oid) -> CatalogId {
+        CatalogId { class: Oid(1255), oid }
+    }
+
+    /// Returns the place of a schema (`pg_namespace`).
+    pub fn schema(oid: Oid) -> CatalogId {
+        CatalogId { class: Oid(2615), oid }
+    }
+}

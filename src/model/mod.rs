@@ -4,25 +4,38 @@
 //! [`Kind`] what they do not. `catalog` fills it, `select` decides what of it is wanted, `order` sorts
 //! it and repairs loops, `ddl` turns it into [`TocEntry`] values.
 
+pub mod access_method;
 pub mod acl;
 pub mod aggregate;
+pub mod cast;
+pub mod collation;
 pub mod column_default;
 pub mod constraint;
+pub mod conversion;
 pub mod database;
 pub mod default_acl;
+pub mod event_trigger;
 pub mod extension;
+pub mod foreign_data;
 pub mod function;
 mod id;
 pub mod index;
+pub mod language;
 mod object;
+pub mod operator;
+pub mod operator_class;
 pub mod policy;
+pub mod publication;
 pub mod rule;
 pub mod schema;
 pub mod sequence;
 mod server_version;
 pub mod statistics;
+pub mod subscription;
 pub mod table;
+pub mod text_search;
 mod toc;
+pub mod transform;
 pub mod trigger;
 pub mod types;
 

@@ -5,19 +5,34 @@
 
 use bitflags::bitflags;
 
+use super::access_method::AccessMethod;
 use super::acl::Acl;
 use super::aggregate::Aggregate;
+use super::cast::Cast;
+use super::collation::Collation;
 use super::column_default::ColumnDefault;
 use super::constraint::{Constraint, ForeignKey};
+use super::conversion::Conversion;
 use super::default_acl::DefaultAcl;
+use super::event_trigger::EventTrigger;
 use super::extension::Extension;
+use super::foreign_data::{ForeignDataWrapper, ForeignServer};
 use super::function::Function;
 use super::index::{Index, IndexAttach};
+use super::language::Language;
+use super::operator::Operator;
+use super::operator_class::{OperatorClass, OperatorFamily};
 use super::policy::Policy;
+use super::publication::{Publication, PublicationSchema, PublicationTable};
 use super::rule::Rule;
 use super::schema::Schema;
 use super::statistics::Statistics;
+use super::subscription::Subscription;
 use super::table::{Table, TableAttach};
+use super::text_search::{
+    TextSearchConfiguration, TextSearchDictionary, TextSearchParser, TextSearchTemplate,
+};
+use super::transform::Transform;
 use super::trigger::Trigger;
 use super::types::Type;
 use super::{CatalogId, DumpId};
@@ -112,6 +127,18 @@ pub enum Kind {
     Function(Box<Function>),
     /// An aggregate.
     Aggregate(Box<Aggregate>),
+    /// An operator.
+    Operator(Box<Operator>),
+    /// An access method.
+    AccessMethod(AccessMethod),
+    /// An operator class.
+    OperatorClass(Box<OperatorClass>),
+    /// An operator family.
+    OperatorFamily(OperatorFamily),
+    /// A collation.
+    Collation(Box<Collation>),
+    /// A conversion between encodings.
+    Conversion(Conversion),
     /// An ordinary, partitioned or foreign table, a view, a materialized view, a sequence, or the
     /// relation behind a composite type.
     Table(Box<Table>),
@@ -145,6 +172,24 @@ pub enum Kind {
         /// The sequence.
         table: DumpId,
     },
+    /// A procedural language.
+    Language(Language),
+    /// A cast.
+    Cast(Cast),
+    /// A transform.
+    Transform(Transform),
+    /// A text search parser.
+    TextSearchParser(Box<TextSearchParser>),
+    /// A text search dictionary.
+    TextSearchDictionary(TextSearchDictionary),
+    /// A text search template.
+    TextSearchTemplate(TextSearchTemplate),
+    /// A text search configuration.
+    TextSearchConfiguration(TextSearchConfiguration),
+    /// A foreign-data wrapper.
+    ForeignDataWrapper(ForeignDataWrapper),
+    /// A foreign server with its user mappings.
+    ForeignServer(Box<ForeignServer>),
     /// A row type, array type or multirange type: never printed, known for its dependencies.
     DummyType,
     /// Everything after it is data or later.
@@ -155,6 +200,16 @@ pub enum Kind {
     Policy(Policy),
     /// Default privileges.
     DefaultAcl(DefaultAcl),
+    /// An event trigger.
+    EventTrigger(EventTrigger),
+    /// A publication.
+    Publication(Publication),
+    /// A table of a publication.
+    PublicationTable(PublicationTable),
+    /// All tables of a schema in a publication.
+    PublicationSchema(PublicationSchema),
+    /// A subscription.
+    Subscription(Box<Subscription>),
     /// `REFRESH MATERIALIZED VIEW`.
     MatviewRefresh {
         /// The materialized view.

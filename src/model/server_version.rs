@@ -43,6 +43,34 @@ impl ServerVersion {
     pub fn has_statistics_target(self) -> bool {
         self.at_least(13)
     }
+    /// `pg_publication.pubviaroot` (13).
+    pub fn has_publication_via_root(self) -> bool {
+        self.at_least(13)
+    }
+    /// `pg_subscription.subbinary` and `substream` (14).
+    pub fn has_subscription_streaming(self) -> bool {
+        self.at_least(14)
+    }
+    /// Column lists, row filters and whole schemas in publications (15).
+    pub fn has_publication_filters(self) -> bool {
+        self.at_least(15)
+    }
+    /// `pg_subscription.subtwophasestate` and `subdisableonerr` (15).
+    pub fn has_subscription_two_phase(self) -> bool {
+        self.at_least(15)
+    }
+    /// `pg_subscription.subpasswordrequired`, `subrunasowner` and `suborigin` (16).
+    pub fn has_subscription_origin(self) -> bool {
+        self.at_least(16)
+    }
+    /// `pg_subscription.subfailover` (17).
+    pub fn has_subscription_failover(self) -> bool {
+        self.at_least(17)
+    }
+    /// `pg_publication.pubgencols` (18).
+    pub fn has_publication_generated_columns(self) -> bool {
+        self.at_least(18)
+    }
     /// `pg_attribute.attcompression` (14).
     pub fn has_column_compression(self) -> bool {
         self.at_least(14)
@@ -67,7 +95,7 @@ impl ServerVersion {
     pub fn has_connection_check(self) -> bool {
         self.at_least(14)
     }
-    /// `pg_database.datlocprovider` and the ICU locale columns (15).
+    /// `pg_database.datlocprovider`, `pg_collation` with the ICU locale apart and nulls for what is unset (15).
     pub fn has_locale_provider(self) -> bool {
         self.at_least(15)
     }
@@ -75,11 +103,11 @@ impl ServerVersion {
     pub fn has_nulls_not_distinct(self) -> bool {
         self.at_least(15)
     }
-    /// `pg_database.daticurules` (16).
+    /// `pg_database.daticurules`, `pg_collation.collicurules` (16).
     pub fn has_icu_rules(self) -> bool {
         self.at_least(16)
     }
-    /// `pg_database.datlocale`, before that `daticulocale` (17).
+    /// `datlocale` and `colllocale`, before that `daticulocale` and `colliculocale` (17).
     pub fn has_unified_locale(self) -> bool {
         self.at_least(17)
     }

@@ -42,6 +42,21 @@ fn side(kind: &Kind) -> Side {
         | Kind::ShellType { .. }
         | Kind::Function(_)
         | Kind::Aggregate(_)
+        | Kind::Operator(_)
+        | Kind::AccessMethod(_)
+        | Kind::OperatorClass(_)
+        | Kind::OperatorFamily(_)
+        | Kind::Collation(_)
+        | Kind::Conversion(_)
+        | Kind::Language(_)
+        | Kind::Cast(_)
+        | Kind::Transform(_)
+        | Kind::TextSearchParser(_)
+        | Kind::TextSearchTemplate(_)
+        | Kind::TextSearchDictionary(_)
+        | Kind::TextSearchConfiguration(_)
+        | Kind::ForeignDataWrapper(_)
+        | Kind::ForeignServer(_)
         | Kind::Table(_)
         | Kind::TableAttach(_)
         | Kind::ColumnDefault(_)
@@ -54,6 +69,11 @@ fn side(kind: &Kind) -> Side {
         | Kind::ForeignKey(_)
         | Kind::Policy(_)
         | Kind::DefaultAcl(_)
+        | Kind::EventTrigger(_)
+        | Kind::Publication(_)
+        | Kind::PublicationTable(_)
+        | Kind::PublicationSchema(_)
+        | Kind::Subscription(_)
         | Kind::MatviewRefresh { .. } => Side::AfterData,
         Kind::Rule(rule) if rule.separate => Side::AfterData,
         Kind::Constraint(constraint) if constraint.separate => Side::AfterData,

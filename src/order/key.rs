@@ -1,23 +1,32 @@
 //! The sort by kind and name (`DOTypeNameCompare`).
 
+use std::cmp::Reverse;
+
 use crate::model::constraint::ConstraintOwner;
 use crate::model::{Database, DumpId, Kind, Object};
 
 /// The place of a kind in a dump (`enum dbObjectTypePriorities`).
-///
-/// The kinds that are not read yet have their numbers reserved by the gaps.
 fn priority(kind: &Kind) -> u8 {
     match kind {
         Kind::Schema(_) => 1,
-        // 2 language, 3 collation, 4 transform
+        Kind::Language(_) => 2,
+        Kind::Collation(_) => 3,
+        Kind::Transform(_) => 4,
         Kind::Extension(_) => 5,
         Kind::Type(_) | Kind::ShellType { .. } => 6,
-        // 7 cast
+        Kind::Cast(_) => 7,
         Kind::Function(_) => 8,
         Kind::Aggregate(_) => 9,
-        // 10 access method, 11 operator, 12 operator class and family, 13 conversion,
-        // 14 to 17 text search parser, template, dictionary, configuration,
-        // 18 foreign data wrapper, 19 server
+        Kind::AccessMethod(_) => 10,
+        Kind::Operator(_) => 11,
+        Kind::OperatorClass(_) | Kind::OperatorFamily(_) => 12,
+        Kind::Conversion(_) => 13,
+        Kind::TextSearchParser(_) => 14,
+        Kind::TextSearchTemplate(_) => 15,
+        Kind::TextSearchDictionary(_) => 16,
+        Kind::TextSearchConfiguration(_) => 17,
+        Kind::ForeignDataWrapper(_) => 18,
+        Kind::ForeignServer(_) => 19,
         Kind::Table(_) => 20,
         Kind::TableAttach(_) => 21,
         Kind::DummyType => 22,
@@ -35,9 +44,12 @@ fn priority(kind: &Kind) -> u8 {
         Kind::Trigger(_) => 36,
         Kind::ForeignKey(_) => 37,
         Kind::Policy(_) => 38,
-        // 39 to 41 publication, its tables and schemas, 42 and 43 subscription and its tables
+        Kind::Publication(_) => 39,
+        Kind::PublicationTable(_) => 40,
+        Kind::PublicationSchema(_) => 41,
+        Kind::Subscription(_) => 42,
         Kind::DefaultAcl(_) => 44,
-        // 45 event trigger
+        Kind::EventTrigger(_) => 45,
         Kind::MatviewRefresh { .. } => 46,
     }
 }
@@ -45,8 +57,8 @@ fn priority(kind: &Kind) -> u8 {
 /// The rank of a kind between objects of one priority, schema and name (`enum DumpableObjectType`).
 fn rank(kind: &Kind) -> u8 {
     match kind {
-        Kind::Type(_) => 0,
-        Kind::ShellType { .. } => 1,
+        Kind::Type(_) | Kind::OperatorClass(_) => 0,
+        Kind::ShellType { .. } | Kind::OperatorFamily(_) => 1,
         _ => 2,
     }
 }
@@ -68,6 +80,10 @@ struct Key<'a> {
 enum Detail<'a> {
     None,
     Arguments(usize, &'a [(String, String)]),
+    /// Postfix, prefix, infix; then the operands.
+    Operands(Reverse<char>, &'a [(String, String)]),
+    AccessMethod(&'a [u8]),
+    Publication(&'a [u8]),
     Number(i32),
     Table(&'a [u8]),
     Constraint(bool, &'a [u8]),
@@ -105,6 +121,14 @@ fn detail<'a>(database: &'a Database, object: &'a Object) -> Detail<'a> {
         Kind::Aggregate(aggregate) => {
             Detail::Arguments(aggregate.argument_sort_keys.len(), &aggregate.argument_sort_keys)
         }
+        Kind::Operator(operator) => {
+            Detail::Operands(Reverse(operator.oprkind), &operator.operand_sort_keys)
+        }
+        Kind::OperatorClass(class) => Detail::AccessMethod(class.access_method.as_bytes()),
+        Kind::OperatorFamily(family) => Detail::AccessMethod(family.access_method.as_bytes()),
+        Kind::Collation(collation) => Detail::Number(collation.encoding),
+        Kind::PublicationTable(member) => Detail::Publication(name(member.publication)),
+        Kind::PublicationSchema(member) => Detail::Publication(name(member.publication)),
         Kind::ColumnDefault(default) => Detail::Number(default.column),
         Kind::Policy(policy) => Detail::Table(name(policy.table)),
         Kind::Rule(rule) => Detail::Table(name(rule.table)),

@@ -15,8 +15,12 @@ use crate::model::{Database, DumpId};
 /// Sorts the objects of a database for a dump and returns their ids in order.
 ///
 /// Loop repair changes the objects: edges vanish, and defaults, constraints, rules and views are marked
-/// as printed separately. `warn` is told of loops that could only be cut arbitrarily.
+/// as printed separately. `warn` is told of what the reading found worth telling, and then of loops that
+/// could only be cut arbitrarily.
 pub fn sort(database: &mut Database, warn: &mut dyn FnMut(String)) -> Vec<DumpId> {
+    for warning in std::mem::take(&mut database.warnings) {
+        warn(warning);
+    }
     boundary::add_edges(database);
     let presorted = key::presort(database);
     loop {

@@ -1,0 +1,65 @@
+//! Subscriptions (`dumpSubscription` in `pg_dump.c`).
+
+use super::Writer;
+use crate::model::subscription::Subscription;
+use crate::model::{Components, Object, Section};
+
+pub(super) fn create_subscription(
+    writer: &mut Writer<'_>,
+    object: &Object,
+    subscription: &Subscription,
+) {
+    if !writer.options.schema {
+        return;
+    }
+    let name = writer.identifier(&object.name);
+    if object.emits(Components::DEFINITION) {
+        let publications: Vec<String> =
+            subscription.publications.iter().map(|name| writer.identifier(name)).collect();
+        let mut entry = writer.entry(object, "SUBSCRIPTION", &object.name, Section::PostData);
+        entry.definition = format!(
+            "CREATE SUBSCRIPTION {name} CONNECTION {} PUBLICATION {} WITH ({});\n",
+            writer.literal(&subscription.connection),
+            publications.join(", "),
+            options(writer, subscription).join(", ")
+        );
+        entry.drop_statement = Some(format!("DROP SUBSCRIPTION {name};\n"));
+        writer.push(entry);
+    }
+    let target = writer.target(object, "SUBSCRIPTION");
+    writer.comment(object, &target);
+    writer.security_labels(object, &target);
+}
+
+/// Returns the options; a restored subscription must not connect by itself.
+fn options(writer: &Writer<'_>, subscription: &Subscription) -> Vec<String> {
+    let slot = match &subscription.slot_name {
+        Some(slot) => writer.literal(slot),
+        None => "NONE".to_owned(),
+    };
+    let streaming = match subscription.streaming {
+        't' => "on",
+        'p' => "parallel",
+        _ => "off",
+    };
+    let mut options = vec!["connect = false".to_owned(), format!("slot_name = {slot}")];
+    let mut add = |wanted: bool, option: String| {
+        if wanted {
+            options.push(option);
+        }
+    };
+    add(subscription.binary, "binary = true".to_owned());
+    // Always, because servers differ in what they take by themselves.
+    add(true, format!("streaming = {streaming}"));
+    add(subscription.two_phase != 'd', "two_phase = on".to_owned());
+    add(subscription.disable_on_error, "disable_on_error = true".to_owned());
+    add(!subscription.password_required, "password_required = false".to_owned());
+    add(subscription.run_as_owner, "run_as_owner = true".to_owned());
+    add(subscription.failover, "failover = true".to_owned());
+    let commit = &subscription.synchronous_commit;
+    // Quoted as an identifier, because `on` is a keyword; a quirk of pg_dump.
+    add(commit != "off", format!("synchronous_commit = {}", writer.identifier(commit)));
+    let origin = &subscription.origin;
+    add(!origin.eq_ignore_ascii_case("any"), format!("origin = {origin}"));
+    options
+}
