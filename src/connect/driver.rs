@@ -188,7 +188,11 @@ impl Driver {
             if self.closing && self.out.is_empty() {
                 return Pin::new(&mut self.wire).poll_shutdown(cx).map(|_| Ok(()));
             }
-            match self.digest(cx) {
+            let unwritten = self.out.len();
+            let digested = self.digest(cx);
+            // An answer may have called for a reply.
+            progress |= self.out.len() > unwritten;
+            match digested {
                 Ok(Pause::ConsumerBusy) => {}
                 Ok(Pause::NeedBytes) => match self.read(cx) {
                     Poll::Ready(Ok(())) => progress = true,

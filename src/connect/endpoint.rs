@@ -156,6 +156,15 @@ impl Endpoint {
         Err(Failure::new(Step::Socket, io::Error::other(what)))
     }
 
+    /// Returns the host with this address as the only one.
+    pub(super) fn pinned(&self) -> Host {
+        let address = match &self.target {
+            Target::Tcp(address) => Some(address.ip().to_string()),
+            Target::Unix(_) => None,
+        };
+        Host { address, ..self.host.clone() }
+    }
+
     pub(super) fn address(&self) -> String {
         match &self.target {
             Target::Tcp(address) => address.to_string(),

@@ -197,6 +197,9 @@ impl Failure {
                 "wait until other sessions end, use fewer jobs (-j), or raise max_connections"
                     .to_owned()
             }
+            _ if error.message.contains("unsupported startup parameter") => {
+                "this looks like a connection pooler; use the address of the PostgreSQL server itself".to_owned()
+            }
             sqlstate::CANNOT_CONNECT_NOW => {
                 "the server is starting or stopping; try again".to_owned()
             }

@@ -42,6 +42,7 @@ pub(super) struct Login {
     pub(super) address: String,
     pub(super) description: String,
     pub(super) encrypted: bool,
+    pub(super) same_server: ConnectParams,
 }
 
 /// Opens a connection and logs in.
@@ -120,6 +121,7 @@ pub(super) async fn log_in(
             params.user, params.database
         ),
         encrypted,
+        same_server: params.at(endpoint.pinned()),
     })
 }
 

@@ -18,6 +18,7 @@ mod keyword;
 mod login;
 mod params;
 mod passfile;
+mod pooler;
 mod rows;
 mod secret;
 mod server_error;

@@ -261,6 +261,11 @@ impl ConnectParams {
         ConnectParams { password: Some((password, PasswordOrigin::Typed)), ..self.clone() }
     }
 
+    /// Returns the same for one host, whatever kind of server it is.
+    pub(super) fn at(&self, host: Host) -> Self {
+        ConnectParams { hosts: vec![host], target: TargetSession::Any, ..self.clone() }
+    }
+
     /// Returns the name of the database.
     pub fn database(&self) -> &str {
         &self.database

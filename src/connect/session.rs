@@ -16,6 +16,7 @@ use super::copy::{CopyIn, CopyOut};
 use super::driver::{self, Driver, Failure, Outcome, Request};
 use super::login::Login;
 use super::params::ConnectParams;
+use super::pooler;
 use super::rows::Rows;
 use super::server_error::{ConnectionLost, ServerError, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
@@ -45,6 +46,7 @@ pub struct Session {
     address: String,
     description: String,
     encrypted: bool,
+    same_server: Arc<ConnectParams>,
 }
 
 /// Where a session stands with respect to transactions.
@@ -80,6 +82,7 @@ impl Session {
             address,
             description,
             encrypted,
+            same_server,
         } = login;
         let version_text = parameters.get("server_version").cloned().unwrap_or_default();
         let version = parse_version(&version_text).ok_or_else(|| {
@@ -118,6 +121,7 @@ impl Session {
             address,
             description,
             encrypted,
+            same_server: Arc::new(same_server),
         })
     }
 
@@ -162,6 +166,21 @@ impl Session {
             ));
         }
         warnings
+    }
+
+    /// Returns parameters that lead to the very address that this session uses.
+    ///
+    /// A host name may stand for several servers, and a snapshot is worth something on one of them only.
+    pub fn same_server(&self) -> &ConnectParams {
+        &self.same_server
+    }
+
+    /// Makes sure that the session keeps its server process for as long as it lasts.
+    ///
+    /// A pooler in front that shares server processes is an error of kind [`ErrorKind::Refused`]. Must not
+    /// be called inside a transaction.
+    pub async fn check_no_pooler(&self) -> Result<()> {
+        pooler::check(self, &self.same_server).await
     }
 
     /// Returns host, port, user and database in words, for messages.
