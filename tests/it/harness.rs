@@ -1,6 +1,6 @@
 //! The harness itself: a test that trusts it should know that it holds.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -65,7 +65,8 @@ fn holder_of_a_server() {
     }
     let installation = Installation::of(18).expect("the parent has looked");
     let cluster = Cluster::start(installation, "");
-    println!("\nport {} directory {}", cluster.port(), cluster.directory().display());
+    let (port, directory) = (cluster.port(), cluster.directory().display());
+    writeln!(std::io::stdout(), "\nport {port} directory {directory}").expect("somebody reads");
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 

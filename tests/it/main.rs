@@ -2,8 +2,10 @@
 
 mod support;
 
+mod compat;
 mod connect;
 mod dump;
 mod harness;
 mod licences;
+mod readme;
 mod shape;

@@ -98,7 +98,7 @@ impl Oracle {
 }
 
 /// Returns a psql; every test needs one, so its absence is always a failure.
-pub(super) fn psql_program() -> &'static Path {
+pub(crate) fn psql_program() -> &'static Path {
     static PSQL: OnceLock<PathBuf> = OnceLock::new();
     PSQL.get_or_init(|| {
         let installed = Installation::all().iter().rev().map(|i| i.bin.join("psql"));

@@ -1,0 +1,53 @@
+//! The sample database and stock tools: what pgark writes they read, what they write pgark reads.
+
+mod foreign_archives;
+mod round_trip;
+mod schema_text;
+mod stock_restore;
+
+use std::process::Command;
+
+use crate::support::cluster;
+use crate::support::database::Database;
+use crate::support::oracle::{self, Oracle};
+use crate::support::server::Server;
+
+/// Few: it is the kinds and the odd values that matter here; size is the business of `benches/side_by_side`.
+const ROWS: &str = "2000";
+
+/// Returns a database with the sample of `fixtures/demo`, as far as the server can have it.
+fn sample(server: &Server) -> Database {
+    let database = server.database("sample");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo/load");
+    let mut load = Command::new("bash");
+    load.args([script, database.uri(), ROWS]).env("PSQL", oracle::psql_program());
+    cluster::run(&mut load);
+    database
+}
+
+/// Fails the test unless stock pg_dump says the same of both databases, definitions and rows.
+#[track_caller]
+fn assert_equal(stock: &Oracle, source: &Database, target: &Database) {
+    let (left, right) = (stock.pg_dump(source, &[]), stock.pg_dump(target, &[]));
+    assert_same_text(&left, &right);
+}
+
+/// Fails the test at the first line that differs; whole dumps would drown it.
+#[track_caller]
+fn assert_same_text(left: &str, right: &str) {
+    if left == right {
+        return;
+    }
+    let lines = || left.lines().zip(right.lines());
+    let same = lines().take_while(|(l, r)| l == r).count();
+    let around = |text: &str| {
+        let lines: Vec<&str> = text.lines().skip(same.saturating_sub(8)).take(16).collect();
+        lines.join("\n")
+    };
+    panic!(
+        "line {} differs\n--- expected\n{}\n--- found\n{}",
+        same + 1,
+        around(left),
+        around(right)
+    );
+}
