@@ -11,6 +11,7 @@ mod primitive;
 mod reader;
 mod schema_fingerprint;
 pub mod script;
+pub mod selection;
 pub mod statements;
 pub mod toc;
 mod version;
