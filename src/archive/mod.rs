@@ -4,6 +4,7 @@
 //! What an archive *means* (which statements an entry consists of, in what order they run) is in
 //! [`statements`] and [`script`]; executing them is the business of `restore`.
 
+pub mod check;
 pub mod directory;
 mod header;
 pub mod manifest;

@@ -13,7 +13,7 @@ use crate::model::TocEntry;
 #[derive(Debug)]
 pub enum ManifestState {
     /// It is there and fits the table of contents.
-    Valid(Manifest),
+    Valid(Box<Manifest>),
     /// There is none, and its maker makes none: pg_dump, or pgark under pg_dump's name.
     NotExpected,
     /// There is none although pgark made the archive.

@@ -336,10 +336,13 @@ fn is_data_without_file(entry: &TocEntry) -> bool {
 mod tests {
     use super::*;
 
-    /// A small archive: id, desc, tag, schema, section, dependencies.
+    /// Id, desc, tag, schema, section, dependencies.
+    type Row = (i32, &'static str, &'static str, Option<&'static str>, Section, &'static [i32]);
+
+    /// A small archive.
     fn archive() -> Vec<TocEntry> {
         use Section::{Data, None as Follows, PostData, PreData};
-        let rows: &[(i32, &str, &str, Option<&str>, Section, &[i32])] = &[
+        let rows: &[Row] = &[
             (1, "ENCODING", "ENCODING", None, PreData, &[]),
             (2, "DATABASE", "db", None, PreData, &[]),
             (3, "COMMENT", "DATABASE db", None, Follows, &[2]),

@@ -116,6 +116,13 @@ impl RowHasher {
         self.complete.sum = self.complete.sum.wrapping_add(hash);
     }
 
+    /// Adds rows that were hashed elsewhere.
+    ///
+    /// Call it between rows: a row that has begun here goes on afterwards.
+    pub fn add_complete(&mut self, rows: Fingerprint) {
+        self.complete.merge(rows);
+    }
+
     /// Returns how many rows have ended so far.
     pub fn rows(&self) -> u64 {
         self.complete.rows

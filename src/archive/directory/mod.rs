@@ -27,6 +27,9 @@ pub(super) const TOC_FILE: &str = "toc.dat";
 /// The checksums for `sha256sum -c`.
 pub(super) const SUMS_FILE: &str = "SHA256SUMS";
 
+/// The files that are not data.
+pub(super) const MANIFEST_OR_TOC: [&str; 3] = [TOC_FILE, SUMS_FILE, super::manifest::MANIFEST_FILE];
+
 /// What ends COPY text in an archive: the end-of-data line and two empty ones.
 pub const COPY_END: &[u8] = b"\\.\n\n\n";
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::{SUMS_FILE, TOC_FILE};
+use super::TOC_FILE;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest};
 use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState};
 use crate::archive::toc::{self, Toc};
@@ -184,7 +184,7 @@ fn manifest_state(files: &Files, toc: &Toc, digest: Sha256Digest, bytes: u64) ->
         Ok(None) if toc.header.is_by_pgark() => ManifestState::Gone,
         Ok(None) => ManifestState::NotExpected,
         Ok(Some(manifest)) => match misfit(&manifest, toc, digest, bytes) {
-            None => ManifestState::Valid(manifest),
+            None => ManifestState::Valid(Box::new(manifest)),
             Some(reason) => ManifestState::Damaged(
                 Error::new(ErrorKind::Integrity, "the manifest does not fit the table of contents")
                     .with_source(io::Error::other(reason)),
@@ -341,9 +341,4 @@ impl Read for Named {
             )),
         }
     }
-}
-
-/// Tells whether a name is one that the format itself gives a meaning.
-pub(in crate::archive) fn is_own_file(name: &str) -> bool {
-    name == TOC_FILE || name == SUMS_FILE || name == MANIFEST_FILE
 }

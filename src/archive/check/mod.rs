@@ -1,0 +1,708 @@
+//! Whether an archive is what it claims to be: every checksum, every byte, every count.
+//!
+//! Two depths. *Quick* compares stored bytes with their checksums. *Full* also decompresses every block
+//! and compares sizes, row counts and fingerprints, so it proves that the data can be read. An archive
+//! without a manifest (pg_dump's) has nothing to compare with; there *full* proves that everything
+//! decompresses and that each table's data end as they should.
+//!
+//! A finding is a value, not an error: a check goes on and names everything it finds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::directory::{Files, MANIFEST_OR_TOC, SUMS_FILE, TOC_FILE, sums_text};
+use super::manifest::{Block, MANIFEST_FILE, ManifestData};
+use super::{ArchiveReader, COPY_END, DirectoryReader, ManifestState, toc};
+use crate::codec::{Algorithm, Fingerprint, HashingReader, RowHasher, Sha256Digest, decoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::TocEntry;
+use crate::progress::{Interrupt, ProgressHandle};
+
+/// A block that claims to be larger than this is none of ours: they hold about 1 MiB.
+const BLOCK_RAW_BYTES_MAX: u64 = 256 << 20;
+
+/// How much decompressed data is held at once while a large table is checked on all cores.
+const BATCH_RAW_BYTES: u64 = 32 << 20;
+
+/// Tables with more blocks than this use all cores for themselves; the others are checked side by side.
+const BLOCKS_FOR_ALL_CORES: usize = 16;
+
+/// How much is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Checksums of what is stored.
+    Quick,
+    /// Also that all of it decompresses to what was dumped.
+    Full,
+}
+
+/// What is wrong, as a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// The archive's maker writes a manifest and there is none.
+    ManifestGone,
+    /// The manifest is damaged or belongs to something else.
+    ManifestDamaged,
+    /// A file is missing.
+    FileMissing,
+    /// There is a file that does not belong to the archive.
+    FileExtra,
+    /// A file cannot be read.
+    FileUnreadable,
+    /// A file has another size than it had.
+    SizeDiffers,
+    /// A file has another checksum than it had.
+    ChecksumDiffers,
+    /// Stored bytes do not decompress.
+    DataDamaged,
+    /// Data do not end with the end marker.
+    DataIncomplete,
+    /// The decompressed size is another one.
+    RawSizeDiffers,
+    /// The number of rows is another one.
+    RowsDiffer,
+    /// The rows are other ones.
+    FingerprintDiffers,
+}
+
+/// One thing that is wrong with an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its class.
+    pub kind: FindingKind,
+    /// The file, by its name in the archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Where in the stored file the damaged part begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// The toc entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<i32>,
+    /// The table, as `schema.table`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// What is wrong, in a sentence that names file, offset and table.
+    pub message: String,
+}
+
+/// The outcome of a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// What is wrong; empty when nothing is.
+    pub findings: Vec<Finding>,
+    /// How many data files were looked at.
+    pub files: u64,
+    /// How many stored bytes were read.
+    pub stored_bytes: u64,
+    /// How many bytes they decompressed to; 0 in a quick check.
+    pub raw_bytes: u64,
+    /// How many rows there were; 0 in a quick check.
+    pub rows: u64,
+    /// Whether there were checksums to compare with.
+    pub has_checksums: bool,
+}
+
+/// Checks an archive.
+///
+/// # Errors
+///
+/// [`ErrorKind::Interrupted`] when asked to stop, [`ErrorKind::Archive`] for a container that cannot be
+/// checked. Damage is no error but a finding.
+pub fn check(
+    reader: &dyn ArchiveReader,
+    depth: Depth,
+    progress: &ProgressHandle,
+    interrupt: &Interrupt,
+) -> Result<CheckReport> {
+    let directory = reader.as_directory().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Archive,
+            format!(
+                "checking \"{}\" is not supported: it is no directory",
+                reader.path().display()
+            ),
+        )
+    })?;
+    let check = Check {
+        directory,
+        files: directory.files(),
+        progress,
+        interrupt,
+        findings: Mutex::default(),
+        stored_bytes: AtomicU64::new(0),
+        raw_bytes: AtomicU64::new(0),
+        rows: AtomicU64::new(0),
+    };
+    check.run(depth)
+}
+
+struct Check<'a> {
+    directory: &'a DirectoryReader,
+    files: &'a Files,
+    progress: &'a ProgressHandle,
+    interrupt: &'a Interrupt,
+    findings: Mutex<Vec<Finding>>,
+    stored_bytes: AtomicU64,
+    raw_bytes: AtomicU64,
+    rows: AtomicU64,
+}
+
+/// A data file with what is known about it.
+struct DataFile<'a> {
+    entry: &'a TocEntry,
+    table: String,
+    /// The name it should have.
+    name: String,
+    /// What the manifest says.
+    data: Option<&'a ManifestData>,
+    /// What it should hash to.
+    digest: Option<Sha256Digest>,
+    /// Its size as expected or, when nobody knows, as found.
+    bytes: u64,
+}
+
+impl Check<'_> {
+    fn run(&self, depth: Depth) -> Result<CheckReport> {
+        let sums = self.check_head()?;
+        let data_files = self.data_files(&sums);
+        self.check_names(&data_files, !sums.is_empty())?;
+        let total = data_files.iter().map(|file| file.bytes).sum();
+        let phase = match depth {
+            Depth::Quick => "checking checksums",
+            Depth::Full => "checking data",
+        };
+        self.progress.phase(phase, data_files.len() as u64, total);
+        let (mut large, small): (Vec<&DataFile<'_>>, Vec<_>) =
+            data_files.iter().partition(|file| {
+                file.data.is_some_and(|data| data.blocks.len() > BLOCKS_FOR_ALL_CORES)
+            });
+        large.sort_by_key(|file| std::cmp::Reverse(file.bytes));
+        let work = |file: &DataFile<'_>| -> Result<()> {
+            self.interrupt.check()?;
+            self.progress.started(&file.table, file.bytes);
+            self.check_data(file, depth)?;
+            self.progress.finished(&file.table);
+            Ok(())
+        };
+        match depth {
+            // Hashing one file cannot use several cores.
+            Depth::Quick => data_files.par_iter().try_for_each(work)?,
+            Depth::Full => {
+                large.into_iter().try_for_each(work)?;
+                small.into_par_iter().try_for_each(work)?;
+            }
+        }
+        let mut findings =
+            std::mem::take(&mut *self.findings.lock().unwrap_or_else(PoisonError::into_inner));
+        findings
+            .sort_by(|a, b| (&a.entry, &a.file, &a.offset).cmp(&(&b.entry, &b.file, &b.offset)));
+        Ok(CheckReport {
+            findings,
+            files: data_files.len() as u64,
+            stored_bytes: self.stored_bytes.load(Ordering::Relaxed),
+            raw_bytes: self.raw_bytes.load(Ordering::Relaxed),
+            rows: self.rows.load(Ordering::Relaxed),
+            has_checksums: !sums.is_empty(),
+        })
+    }
+
+    fn report(&self, finding: Finding) {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).push(finding);
+    }
+
+    fn report_file(&self, kind: FindingKind, file: &str, message: String) {
+        self.report(Finding {
+            kind,
+            file: Some(file.to_owned()),
+            offset: None,
+            entry: None,
+            table: None,
+            message,
+        });
+    }
+
+    fn report_data(&self, kind: FindingKind, file: &DataFile<'_>, offset: Option<u64>, what: &str) {
+        let place = match offset {
+            Some(offset) => format!(" at offset {offset}"),
+            None => String::new(),
+        };
+        self.report(Finding {
+            kind,
+            file: Some(file.name.clone()),
+            offset,
+            entry: Some(file.entry.dump_id.0),
+            table: Some(file.table.clone()),
+            message: format!("{}{place}, data of {}: {what}", file.name, file.table),
+        });
+    }
+
+    /// Judges the manifest, the table of contents and the file of checksums, and returns the checksum
+    /// that every other file should have; empty when the archive has none.
+    fn check_head(&self) -> Result<BTreeMap<String, Sha256Digest>> {
+        let listed = self.read_small(SUMS_FILE)?;
+        let from_list = || -> BTreeMap<String, Sha256Digest> {
+            let text = listed.as_deref().unwrap_or_default();
+            text.lines()
+                .filter_map(|line| line.split_once("  "))
+                .filter_map(|(digest, name)| Some((name.to_owned(), digest.parse().ok()?)))
+                .collect()
+        };
+        match self.directory.manifest_state() {
+            ManifestState::NotExpected => Ok(from_list()),
+            ManifestState::Gone => {
+                self.report_file(
+                    FindingKind::ManifestGone,
+                    MANIFEST_FILE,
+                    format!(
+                        "{MANIFEST_FILE}: the manifest is gone; {} writes one",
+                        self.directory.header().dumper_version
+                    ),
+                );
+                self.compare_toc(&from_list());
+                Ok(from_list())
+            }
+            ManifestState::Damaged(reason) => {
+                let mut message = format!("{MANIFEST_FILE}: {reason}");
+                let mut source = std::error::Error::source(reason);
+                while let Some(cause) = source {
+                    message = format!("{message}: {cause}");
+                    source = cause.source();
+                }
+                self.report_file(FindingKind::ManifestDamaged, MANIFEST_FILE, message);
+                self.compare_toc(&from_list());
+                Ok(from_list())
+            }
+            ManifestState::Valid(manifest) => {
+                let mut sums: BTreeMap<String, Sha256Digest> =
+                    manifest.data.iter().map(|data| (data.file.clone(), data.sha256)).collect();
+                sums.insert(TOC_FILE.to_owned(), manifest.toc.sha256);
+                let expected =
+                    sums_text(sums.iter().map(|(name, &digest)| (name.as_str(), digest)));
+                match listed {
+                    None => self.report_file(
+                        FindingKind::FileMissing,
+                        SUMS_FILE,
+                        format!("{SUMS_FILE}: the file is missing"),
+                    ),
+                    Some(text) if text != expected => self.report_file(
+                        FindingKind::ChecksumDiffers,
+                        SUMS_FILE,
+                        format!("{SUMS_FILE}: the file is not what the manifest makes it"),
+                    ),
+                    Some(_) => {}
+                }
+                Ok(sums)
+            }
+        }
+    }
+
+    /// Compares the table of contents with a checksum, where the manifest could not do it.
+    fn compare_toc(&self, sums: &BTreeMap<String, Sha256Digest>) {
+        let Some(&expected) = sums.get(TOC_FILE) else { return };
+        let found = self.files.open_exact(TOC_FILE).ok().flatten().and_then(|file| {
+            let mut reader = HashingReader::new(file);
+            io::copy(&mut reader, &mut io::sink()).ok()?;
+            Some(reader.finish().0)
+        });
+        if found.is_some_and(|digest| digest != expected) {
+            self.report_file(
+                FindingKind::ChecksumDiffers,
+                TOC_FILE,
+                format!("{TOC_FILE}: the checksum is not the one in {SUMS_FILE}"),
+            );
+        }
+    }
+
+    fn read_small(&self, name: &str) -> Result<Option<String>> {
+        let Some(file) = self.files.open_exact(name)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(1 << 30)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.files.storage(name, error))?;
+        // Damaged text compares as different; that it is not UTF-8 needs no word of its own.
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn data_files(&self, sums: &BTreeMap<String, Sha256Digest>) -> Vec<DataFile<'_>> {
+        let manifest = self.directory.manifest();
+        let header_suffix = self.directory.header().algorithm.suffix();
+        let mut files = Vec::new();
+        for entry in self.directory.entries() {
+            let Some(stem) = toc::data_file_name(entry) else { continue };
+            let data = manifest.and_then(|manifest| manifest.data_entry(entry.dump_id));
+            let found = self.files.find(&stem).ok().flatten();
+            let name = match (data, &found) {
+                (Some(data), _) => data.file.clone(),
+                (None, Some(found)) => found.name.clone(),
+                (None, None) => format!("{stem}{header_suffix}"),
+            };
+            files.push(DataFile {
+                entry,
+                table: match &entry.namespace {
+                    Some(namespace) => format!("{namespace}.{}", entry.tag),
+                    None => format!("{} {}", entry.desc, entry.tag),
+                },
+                digest: sums.get(&name).copied(),
+                bytes: match (data, &found) {
+                    (Some(data), _) => data.stored_bytes,
+                    (None, found) => found.as_ref().map_or(0, |found| found.bytes),
+                },
+                data,
+                name,
+            });
+        }
+        files
+    }
+
+    /// Reports files that do not belong to the archive. Without checksums nobody says what belongs.
+    fn check_names(&self, data_files: &[DataFile<'_>], has_checksums: bool) -> Result<()> {
+        if !has_checksums {
+            return Ok(());
+        }
+        let expected: BTreeSet<&str> = data_files.iter().map(|file| file.name.as_str()).collect();
+        for name in self.files.list()? {
+            if !expected.contains(name.as_str()) && !MANIFEST_OR_TOC.contains(&name.as_str()) {
+                self.report_file(
+                    FindingKind::FileExtra,
+                    &name,
+                    format!("{name}: the file does not belong to the archive"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_data(&self, file: &DataFile<'_>, depth: Depth) -> Result<()> {
+        let opened = match self.files.open_exact(&file.name) {
+            Ok(Some(opened)) => Arc::new(opened),
+            Ok(None) => {
+                self.report_data(FindingKind::FileMissing, file, None, "the file is missing");
+                return Ok(());
+            }
+            Err(error) => {
+                self.unreadable(file, &error);
+                return Ok(());
+            }
+        };
+        let bytes = opened.metadata().map_or(0, |metadata| metadata.size());
+        if let Some(data) = file.data
+            && data.stored_bytes != bytes
+        {
+            let what = format!("the file should have {} bytes and has {bytes}", data.stored_bytes);
+            self.report_data(FindingKind::SizeDiffers, file, None, &what);
+        }
+        self.stored_bytes.fetch_add(bytes, Ordering::Relaxed);
+        match (depth, file.data) {
+            (Depth::Quick, _) => self.check_sum(file, &opened, Report::Yes),
+            (Depth::Full, Some(data)) => {
+                let (sum, decoded) = rayon::join(
+                    || self.check_sum(file, &opened, Report::No),
+                    || self.check_blocks(file, data, &opened, bytes),
+                );
+                sum?;
+                decoded
+            }
+            (Depth::Full, None) => {
+                self.check_sum(file, &opened, Report::No)?;
+                self.check_stream(file, &opened)
+            }
+        }
+    }
+
+    fn unreadable(&self, file: &DataFile<'_>, error: &dyn std::error::Error) {
+        let mut what = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            what = format!("{what}: {cause}");
+            source = cause.source();
+        }
+        self.report_data(FindingKind::FileUnreadable, file, None, &what);
+    }
+
+    /// Compares the SHA-256 of the stored file.
+    fn check_sum(&self, file: &DataFile<'_>, opened: &Arc<File>, report: Report) -> Result<()> {
+        let Some(expected) = file.digest else { return Ok(()) };
+        let mut reader = HashingReader::new(Slice::new(opened, 0));
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            self.interrupt.check()?;
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) if report == Report::Yes => {
+                    self.progress.advanced(&file.table, count as u64, 0);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.unreadable(file, &error);
+                    return Ok(());
+                }
+            }
+        }
+        if reader.finish().0 != expected {
+            self.report_data(FindingKind::ChecksumDiffers, file, None, "the SHA-256 differs");
+        }
+        Ok(())
+    }
+
+    /// Decompresses a file block by block, on all cores when there are many, and compares everything.
+    fn check_blocks(
+        &self,
+        file: &DataFile<'_>,
+        data: &ManifestData,
+        opened: &Arc<File>,
+        bytes: u64,
+    ) -> Result<()> {
+        let algorithm = Algorithm::from_suffix(&data.file);
+        let mut rows = RowHasher::new();
+        let mut raw_bytes = 0;
+        let mut damaged = false;
+        let ends = data.blocks.iter().skip(1).map(|block| block.offset).chain([bytes]);
+        let blocks: Vec<(Block, u64)> = data.blocks.iter().copied().zip(ends).collect();
+        let (last, blocks) = match (blocks.split_last(), file.entry.copy_statement.is_some()) {
+            (Some((last, others)), true) => (Some(*last), others),
+            _ => (None, blocks.as_slice()),
+        };
+        let mut rest = blocks;
+        while !rest.is_empty() {
+            self.interrupt.check()?;
+            let mut batch_bytes = 0;
+            let length = rest
+                .iter()
+                .take_while(|(block, _)| {
+                    batch_bytes += block.raw_bytes.min(BLOCK_RAW_BYTES_MAX);
+                    batch_bytes <= BATCH_RAW_BYTES
+                })
+                .count()
+                .max(1);
+            let (batch, others) = rest.split_at(length);
+            rest = others;
+            let decode = |&(block, end): &(Block, u64)| decode_block(algorithm, opened, block, end);
+            let decoded: Vec<_> = if batch.len() > 1 && rest.len() + length > BLOCKS_FOR_ALL_CORES {
+                batch.par_iter().map(decode).collect()
+            } else {
+                batch.iter().map(decode).collect()
+            };
+            for (&(block, end), decoded) in batch.iter().zip(decoded) {
+                match decoded {
+                    Ok(text) => {
+                        raw_bytes += text.raw_bytes;
+                        text.add_to(&mut rows);
+                    }
+                    Err(what) => {
+                        damaged = true;
+                        self.report_data(FindingKind::DataDamaged, file, Some(block.offset), &what);
+                    }
+                }
+                let stored = end.saturating_sub(block.offset);
+                self.progress.advanced(&file.table, stored, block.rows);
+            }
+        }
+        if let Some((block, end)) = last {
+            raw_bytes += block.raw_bytes;
+            if decode_bytes(algorithm, opened, block, end).as_deref() != Ok(COPY_END) {
+                damaged = true;
+                let what = "the end marker is missing or damaged";
+                self.report_data(FindingKind::DataIncomplete, file, Some(block.offset), what);
+            }
+        } else if data.blocks.is_empty() && bytes > 0 {
+            damaged = true;
+            let what = "the manifest has no block index";
+            self.report_data(FindingKind::DataIncomplete, file, None, what);
+        }
+        let fingerprint = rows.finish();
+        self.raw_bytes.fetch_add(raw_bytes, Ordering::Relaxed);
+        self.rows.fetch_add(fingerprint.rows, Ordering::Relaxed);
+        if !damaged {
+            self.compare(file, data, raw_bytes, fingerprint);
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &self,
+        file: &DataFile<'_>,
+        data: &ManifestData,
+        raw_bytes: u64,
+        fingerprint: Fingerprint,
+    ) {
+        if raw_bytes != data.raw_bytes {
+            let what = format!(
+                "the data should have {} decompressed bytes and have {raw_bytes}",
+                data.raw_bytes
+            );
+            self.report_data(FindingKind::RawSizeDiffers, file, None, &what);
+        }
+        // INSERT statements have no rows that could be told apart here.
+        if file.entry.copy_statement.is_none() {
+            return;
+        }
+        if fingerprint.rows != data.rows {
+            let what =
+                format!("the table should have {} rows and has {}", data.rows, fingerprint.rows);
+            self.report_data(FindingKind::RowsDiffer, file, None, &what);
+        } else if fingerprint != data.fingerprint {
+            let what = "the rows are other ones than were dumped";
+            self.report_data(FindingKind::FingerprintDiffers, file, None, what);
+        }
+    }
+
+    /// Decompresses a file about which nothing is known but how it ends.
+    fn check_stream(&self, file: &DataFile<'_>, opened: &Arc<File>) -> Result<()> {
+        let copy = file.entry.copy_statement.is_some();
+        let stored_total = file.bytes;
+        let mut input = decoder(Algorithm::from_suffix(&file.name), Slice::new(opened, 0));
+        let mut buffer = vec![0; 1 << 18];
+        let mut tail: Vec<u8> = Vec::new();
+        let mut lines = 0_u64;
+        let mut raw_bytes = 0_u64;
+        loop {
+            self.interrupt.check()?;
+            match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    let text = &buffer[..count];
+                    raw_bytes += count as u64;
+                    lines += memchr::memchr_iter(b'\n', text).count() as u64;
+                    // One byte more than the marker, to see that a row ends before it.
+                    tail.extend_from_slice(&text[count.saturating_sub(COPY_END.len() + 1)..]);
+                    tail.drain(..tail.len().saturating_sub(COPY_END.len() + 1));
+                }
+                Err(error) => {
+                    let what = format!("after {raw_bytes} decompressed bytes: {error}");
+                    self.report_data(FindingKind::DataDamaged, file, None, &what);
+                    return Ok(());
+                }
+            }
+        }
+        let rows = lines.saturating_sub(3);
+        self.progress.advanced(&file.table, stored_total, if copy { rows } else { 0 });
+        self.raw_bytes.fetch_add(raw_bytes, Ordering::Relaxed);
+        if copy {
+            let complete = tail
+                .strip_suffix(COPY_END)
+                .is_some_and(|before| before.is_empty() || before == b"\n");
+            if complete {
+                self.rows.fetch_add(rows, Ordering::Relaxed);
+            } else {
+                let what = "the data do not end with the end marker";
+                self.report_data(FindingKind::DataIncomplete, file, None, what);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether reading is told to whoever watches, or somebody else tells it already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Report {
+    Yes,
+    No,
+}
+
+/// The text of one block, ready to be joined with its neighbours: rows may span blocks.
+struct BlockText {
+    raw_bytes: u64,
+    /// Up to and with the first newline; the whole block when it has none.
+    head: Vec<u8>,
+    /// The rows that begin and end in the block.
+    whole: Fingerprint,
+    /// What follows the last newline.
+    tail: Vec<u8>,
+}
+
+impl BlockText {
+    fn new(text: &[u8]) -> Self {
+        let first = memchr::memchr(b'\n', text).map_or(text.len(), |newline| newline + 1);
+        let last = memchr::memrchr(b'\n', text).map_or(text.len(), |newline| newline + 1);
+        let mut whole = RowHasher::new();
+        if first < last {
+            whole.feed(&text[first..last]);
+        }
+        BlockText {
+            raw_bytes: text.len() as u64,
+            head: text[..first].to_vec(),
+            whole: whole.finish(),
+            tail: text[last.max(first)..].to_vec(),
+        }
+    }
+
+    fn add_to(&self, rows: &mut RowHasher) {
+        rows.feed(&self.head);
+        rows.add_complete(self.whole);
+        rows.feed(&self.tail);
+    }
+}
+
+fn decode_block(
+    algorithm: Algorithm,
+    file: &Arc<File>,
+    block: Block,
+    end: u64,
+) -> Result<BlockText, String> {
+    let text = decode_bytes(algorithm, file, block, end)?;
+    let rows = memchr::memchr_iter(b'\n', &text).count() as u64;
+    if rows != block.rows {
+        return Err(format!("the block should have {} rows and has {rows}", block.rows));
+    }
+    Ok(BlockText::new(&text))
+}
+
+/// Decompresses what stands between a block's offset and the next one's.
+fn decode_bytes(
+    algorithm: Algorithm,
+    file: &Arc<File>,
+    block: Block,
+    end: u64,
+) -> Result<Vec<u8>, String> {
+    if block.raw_bytes > BLOCK_RAW_BYTES_MAX || end < block.offset {
+        return Err("the block index is impossible".to_owned());
+    }
+    let stored = Slice::new(file, block.offset).take(end - block.offset);
+    let mut text = Vec::with_capacity(block.raw_bytes.min(4 << 20) as usize);
+    // One byte more than expected, so that more than expected is noticed without reading all of it.
+    decoder(algorithm, stored)
+        .take(block.raw_bytes + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 != block.raw_bytes {
+        return Err(format!(
+            "the block should have {} decompressed bytes and has {}{}",
+            block.raw_bytes,
+            if text.len() as u64 > block.raw_bytes { "at least " } else { "" },
+            text.len()
+        ));
+    }
+    Ok(text)
+}
+
+/// Reads a file from an offset without moving its position, so that threads can share it.
+struct Slice {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl Slice {
+    fn new(file: &Arc<File>, offset: u64) -> Self {
+        Slice { file: Arc::clone(file), offset }
+    }
+}
+
+impl Read for Slice {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests;
