@@ -8,6 +8,7 @@
 //! A finding is a value, not an error: a check goes on and names everything it finds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -75,12 +76,11 @@ pub enum FindingKind {
 
 /// One thing that is wrong with an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckFinding {
     /// Its class.
     pub kind: FindingKind,
     /// The file, by its name in the archive.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
+    pub file: String,
     /// Where in the stored file the damaged part begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
@@ -90,17 +90,37 @@ pub struct Finding {
     /// The table, as `schema.table`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// What is wrong, in a sentence that names file, offset and table.
-    pub message: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl CheckFinding {
+    /// Names what the finding is about, as `file 12.dat.zst (table public.orders)`.
+    pub fn subject(&self) -> String {
+        match &self.table {
+            Some(table) => format!("file {} (table {table})", self.file),
+            None => format!("file {}", self.file),
+        }
+    }
+}
+
+impl fmt::Display for CheckFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.subject())?;
+        if let Some(offset) = self.offset {
+            write!(f, " at offset {offset}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
 }
 
 /// The outcome of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct CheckReport {
+pub struct Checked {
     /// What is wrong; empty when nothing is.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<CheckFinding>,
     /// How many data files were looked at.
-    pub files: u64,
+    pub data_entries: u64,
     /// How many stored bytes were read.
     pub stored_bytes: u64,
     /// How many bytes they decompressed to; 0 in a quick check.
@@ -122,7 +142,7 @@ pub fn check(
     depth: Depth,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
-) -> Result<CheckReport> {
+) -> Result<Checked> {
     let directory = reader.as_directory().ok_or_else(|| {
         Error::new(
             ErrorKind::Archive,
@@ -150,7 +170,7 @@ struct Check<'a> {
     files: &'a Files,
     progress: &'a ProgressHandle,
     interrupt: &'a Interrupt,
-    findings: Mutex<Vec<Finding>>,
+    findings: Mutex<Vec<CheckFinding>>,
     stored_bytes: AtomicU64,
     raw_bytes: AtomicU64,
     rows: AtomicU64,
@@ -171,7 +191,7 @@ struct DataFile<'a> {
 }
 
 impl Check<'_> {
-    fn run(&self, depth: Depth) -> Result<CheckReport> {
+    fn run(&self, depth: Depth) -> Result<Checked> {
         let sums = self.check_head()?;
         let data_files = self.data_files(&sums);
         self.check_names(&data_files, !sums.is_empty())?;
@@ -205,9 +225,9 @@ impl Check<'_> {
             std::mem::take(&mut *self.findings.lock().unwrap_or_else(PoisonError::into_inner));
         findings
             .sort_by(|a, b| (&a.entry, &a.file, &a.offset).cmp(&(&b.entry, &b.file, &b.offset)));
-        Ok(CheckReport {
+        Ok(Checked {
             findings,
-            files: data_files.len() as u64,
+            data_entries: data_files.len() as u64,
             stored_bytes: self.stored_bytes.load(Ordering::Relaxed),
             raw_bytes: self.raw_bytes.load(Ordering::Relaxed),
             rows: self.rows.load(Ordering::Relaxed),
@@ -215,33 +235,29 @@ impl Check<'_> {
         })
     }
 
-    fn report(&self, finding: Finding) {
+    fn report(&self, finding: CheckFinding) {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner).push(finding);
     }
 
-    fn report_file(&self, kind: FindingKind, file: &str, message: String) {
-        self.report(Finding {
+    fn report_file(&self, kind: FindingKind, file: &str, what: impl Into<String>) {
+        self.report(CheckFinding {
             kind,
-            file: Some(file.to_owned()),
+            file: file.to_owned(),
             offset: None,
             entry: None,
             table: None,
-            message,
+            what: what.into(),
         });
     }
 
     fn report_data(&self, kind: FindingKind, file: &DataFile<'_>, offset: Option<u64>, what: &str) {
-        let place = match offset {
-            Some(offset) => format!(" at offset {offset}"),
-            None => String::new(),
-        };
-        self.report(Finding {
+        self.report(CheckFinding {
             kind,
-            file: Some(file.name.clone()),
+            file: file.name.clone(),
             offset,
             entry: Some(file.entry.dump_id.0),
             table: Some(file.table.clone()),
-            message: format!("{}{place}, data of {}: {what}", file.name, file.table),
+            what: what.to_owned(),
         });
     }
 
@@ -262,22 +278,19 @@ impl Check<'_> {
                 self.report_file(
                     FindingKind::ManifestGone,
                     MANIFEST_FILE,
-                    format!(
-                        "{MANIFEST_FILE}: the manifest is gone; {} writes one",
-                        self.directory.header().dumper_version
-                    ),
+                    format!("it is gone; {} writes one", self.directory.header().dumper_version),
                 );
                 self.compare_toc(&from_list());
                 Ok(from_list())
             }
             ManifestState::Damaged(reason) => {
-                let mut message = format!("{MANIFEST_FILE}: {reason}");
+                let mut what = reason.to_string();
                 let mut source = std::error::Error::source(reason);
                 while let Some(cause) = source {
-                    message = format!("{message}: {cause}");
+                    what = format!("{what}: {cause}");
                     source = cause.source();
                 }
-                self.report_file(FindingKind::ManifestDamaged, MANIFEST_FILE, message);
+                self.report_file(FindingKind::ManifestDamaged, MANIFEST_FILE, what);
                 self.compare_toc(&from_list());
                 Ok(from_list())
             }
@@ -288,15 +301,11 @@ impl Check<'_> {
                 let expected =
                     sums_text(sums.iter().map(|(name, &digest)| (name.as_str(), digest)));
                 match listed {
-                    None => self.report_file(
-                        FindingKind::FileMissing,
-                        SUMS_FILE,
-                        format!("{SUMS_FILE}: the file is missing"),
-                    ),
+                    None => self.report_file(FindingKind::FileMissing, SUMS_FILE, "it is missing"),
                     Some(text) if text != expected => self.report_file(
                         FindingKind::ChecksumDiffers,
                         SUMS_FILE,
-                        format!("{SUMS_FILE}: the file is not what the manifest makes it"),
+                        "it does not list what the manifest lists",
                     ),
                     Some(_) => {}
                 }
@@ -317,7 +326,7 @@ impl Check<'_> {
             self.report_file(
                 FindingKind::ChecksumDiffers,
                 TOC_FILE,
-                format!("{TOC_FILE}: the checksum is not the one in {SUMS_FILE}"),
+                format!("its SHA-256 is not the one in {SUMS_FILE}"),
             );
         }
     }
@@ -374,7 +383,7 @@ impl Check<'_> {
                 self.report_file(
                     FindingKind::FileExtra,
                     &name,
-                    format!("{name}: the file does not belong to the archive"),
+                    "it does not belong to the archive",
                 );
             }
         }
@@ -385,7 +394,7 @@ impl Check<'_> {
         let opened = match self.files.open_exact(&file.name) {
             Ok(Some(opened)) => Arc::new(opened),
             Ok(None) => {
-                self.report_data(FindingKind::FileMissing, file, None, "the file is missing");
+                self.report_data(FindingKind::FileMissing, file, None, "it is missing");
                 return Ok(());
             }
             Err(error) => {
@@ -397,7 +406,7 @@ impl Check<'_> {
         if let Some(data) = file.data
             && data.stored_bytes != bytes
         {
-            let what = format!("the file should have {} bytes and has {bytes}", data.stored_bytes);
+            let what = format!("it should have {} bytes and has {bytes}", data.stored_bytes);
             self.report_data(FindingKind::SizeDiffers, file, None, &what);
         }
         self.stored_bytes.fetch_add(bytes, Ordering::Relaxed);

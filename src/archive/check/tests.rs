@@ -54,7 +54,7 @@ fn write_archive(folder: &Path, algorithm: Algorithm, blocks: &[&str]) -> PathBu
     path
 }
 
-fn run(path: &Path, depth: Depth) -> Result<CheckReport> {
+fn run(path: &Path, depth: Depth) -> Result<Checked> {
     let reader = open(path)?;
     check(&*reader, depth, &crate::progress::silent(), &Interrupt::default())
 }
@@ -71,7 +71,7 @@ fn a_whole_archive_has_no_findings() {
         let quick = run(&path, Depth::Quick).expect("checks");
         let full = run(&path, Depth::Full).expect("checks");
         assert_eq!((&quick.findings, &full.findings), (&vec![], &vec![]), "{algorithm}");
-        assert_eq!((full.rows, full.files, full.has_checksums), (6, 1, true));
+        assert_eq!((full.rows, full.data_entries, full.has_checksums), (6, 1, true));
         assert_eq!(full.raw_bytes, BLOCKS.concat().len() as u64 + 5);
     }
 }
@@ -155,11 +155,9 @@ fn findings_name_file_offset_and_table() {
     assert_eq!(damage.offset, Some(block.offset));
     assert_eq!(damage.table.as_deref(), Some("public.t"));
     assert_eq!(damage.entry, Some(7));
-    assert!(
-        damage.message.starts_with(&format!("7.dat.zst at offset {}", block.offset)),
-        "{}",
-        damage.message
-    );
+    assert_eq!(damage.subject(), "file 7.dat.zst (table public.t)");
+    let shown = format!("file 7.dat.zst (table public.t) at offset {}: ", block.offset);
+    assert!(damage.to_string().starts_with(&shown), "{damage}");
     assert!(findings.iter().any(|finding| finding.kind == FindingKind::ChecksumDiffers));
 }
 
