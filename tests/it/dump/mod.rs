@@ -6,7 +6,7 @@ mod locks;
 mod refusals;
 
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Local;
@@ -96,11 +96,11 @@ impl Gate {
         let gate = Arc::clone(self);
         let wait = move || {
             let limit = Duration::from_secs(60);
-            let state = gate.state.lock().expect("state");
+            let state = gate.state.lock().unwrap_or_else(PoisonError::into_inner);
             let (state, _) = gate
                 .changed
                 .wait_timeout_while(state, limit, |state| !state.reached)
-                .expect("state");
+                .unwrap_or_else(PoisonError::into_inner);
             assert!(state.reached, "no rows came");
         };
         tokio::task::spawn_blocking(wait).await.expect("reached");
@@ -108,7 +108,7 @@ impl Gate {
 
     /// Lets the dump go on.
     fn open(&self) {
-        self.state.lock().expect("state").open = true;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).open = true;
         self.changed.notify_all();
     }
 
@@ -119,11 +119,11 @@ impl Gate {
 
 impl Progress for Gate {
     fn advanced(&self, _item: &str, _bytes: u64, _rows: u64) {
-        let mut state = self.state.lock().expect("state");
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.reached = true;
         self.changed.notify_all();
         let limit = Duration::from_secs(60);
-        drop(self.changed.wait_timeout_while(state, limit, |state| !state.open).expect("state"));
+        drop(self.changed.wait_timeout_while(state, limit, |state| !state.open).unwrap_or_else(PoisonError::into_inner));
     }
 
     fn warning(&self, message: &str) {
