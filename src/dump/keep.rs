@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::run::{Run, stopped};
 use super::split::Piece;
-use super::work::worth_another_try;
+use super::work::is_worth_another_try;
 use crate::connect::{Session, is_connection_lost, server_error, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -35,7 +35,13 @@ async fn until_done(run: &Run, session: &mut Session) -> Result<()> {
     loop {
         tokio::select! {
             biased;
-            () = run.stop.wait() => return Err(stopped()),
+            () = run.stop.wait() => {
+                if session.is_closed() {
+                    // Then this is why the others failed.
+                    session.execute("keep the snapshot", "select 1").await?;
+                }
+                return Err(stopped());
+            }
             piece = run.queue.take_as_keeper() => match piece {
                 Some(piece) => {
                     read(run, session, piece).await?;
@@ -56,7 +62,7 @@ async fn until_done(run: &Run, session: &mut Session) -> Result<()> {
 async fn read(run: &Run, session: &mut Session, piece: Piece) -> Result<()> {
     let mut attempt = 1;
     while let Err(error) = run.read(session, piece).await {
-        let again = worth_another_try(&error) && !is_connection_lost(&error);
+        let again = is_worth_another_try(&error) && !is_connection_lost(&error);
         if !again || attempt == ATTEMPTS || run.stop.is_set() {
             return Err(error);
         }

@@ -1,8 +1,7 @@
 //! The pieces that are still to be read and who may read them.
 //!
-//! Workers take from the front. What a worker cannot read, because somebody waits for the table's lock
-//! or because its connection cannot be had again, goes to the keeper, which needs no lock and whose loss
-//! ends the dump anyhow. When no worker is left the keeper reads everything.
+//! Workers take from the front. What a worker cannot read because somebody waits for the table's lock
+//! goes to the keeper, which needs no lock, and whose loss ends the dump anyhow. When no worker is left the keeper reads everything.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,6 +36,16 @@ impl Queue {
     /// Gives a worker the next piece, or nothing when all have been begun.
     pub(super) fn take(&self) -> Option<Piece> {
         self.lock().open.pop_front()
+    }
+
+    /// Tells whether there is something to take.
+    pub(super) fn has_open(&self) -> bool {
+        !self.lock().open.is_empty()
+    }
+
+    /// Gives a piece back that was taken, to be taken again first.
+    pub(super) fn put_back(&self, piece: Piece) {
+        self.lock().open.push_front(piece);
     }
 
     /// Leaves a piece that was taken to the keeper.
@@ -104,6 +113,8 @@ mod tests {
         queue.leave_to_keeper(first);
         assert_eq!(keeper(), Some(Some(piece(0))));
         assert_eq!(keeper(), None);
+        let second = queue.take().expect("a piece");
+        queue.put_back(second);
         queue.worker_left();
         assert_eq!(keeper(), Some(Some(piece(1))));
         queue.done();

@@ -14,85 +14,105 @@ use super::split::Piece;
 use crate::connect::{Session, is_connection_lost, server_error, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often a piece is begun by a worker before it is left to the keeper.
+/// How often in a row a worker tries to connect, or loses its connection, before it gives up.
 const ATTEMPTS: u32 = 5;
 
 /// The pause before the second attempt; it doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads pieces until none is left.
+///
+/// A worker that cannot connect leaves with a warning: the dump goes on with one less, in the end with
+/// the keeper alone.
 pub(super) async fn work(run: Arc<Run>) -> Result<()> {
-    let mut session = None;
-    let result = pieces(&run, &mut session).await;
+    let result = pieces(&run).await;
     run.queue.worker_left();
-    if let Some(session) = session {
-        session.close().await;
+    match result {
+        Err(error) if is_worth_another_try(&error) && !run.stop.is_set() => {
+            run.progress
+                .warning(&format!("going on with one connection less: {}", with_causes(&error)));
+            Ok(())
+        }
+        result => result,
     }
-    result
 }
 
-async fn pieces(run: &Run, session: &mut Option<Session>) -> Result<()> {
-    while let Some(piece) = run.queue.take() {
-        let mut attempt = 1;
-        while let Err(error) = one(run, session, piece).await {
-            if run.stop.is_set() {
-                return Err(error);
-            }
-            if error.kind() == ErrorKind::Locked {
-                run.yielded.fetch_add(1, Ordering::Relaxed);
-                run.progress.info(&format!(
-                    "somebody waits for a lock on {}: its rows are read over the keeper's connection",
-                    run.tables[piece.table].table.name.sql()
-                ));
-                run.queue.leave_to_keeper(piece);
-                break;
-            }
-            if !worth_another_try(&error) {
-                return Err(error);
-            }
-            if is_connection_lost(&error) || error.kind() == ErrorKind::Connection {
-                *session = None;
-            }
-            if attempt == ATTEMPTS {
-                run.progress.warning(&format!(
-                    "going on with one connection less: {}",
-                    with_causes(&error)
-                ));
-                run.queue.leave_to_keeper(piece);
-                return Ok(());
-            }
+async fn pieces(run: &Run) -> Result<()> {
+    let mut failures = 0;
+    let mut session = None;
+    while run.queue.has_open() {
+        let joined = match session.take() {
+            Some(joined) => joined,
+            None => match join(run).await {
+                Ok(joined) => joined,
+                Err(error) => {
+                    pause_after(run, &mut failures, error).await?;
+                    continue;
+                }
+            },
+        };
+        let joined = session.insert(joined);
+        let Some(piece) = run.queue.take() else { break };
+        let Err(error) = one(run, joined, piece).await else {
+            failures = 0;
+            continue;
+        };
+        if error.kind() == ErrorKind::Locked {
+            run.yielded.fetch_add(1, Ordering::Relaxed);
+            run.progress.info(&format!(
+                "somebody waits for a lock on {}: its rows are read over the keeper's connection",
+                run.tables[piece.table].table.name.sql()
+            ));
+            run.queue.leave_to_keeper(piece);
+        } else if is_worth_another_try(&error) && !run.stop.is_set() {
             run.again(piece, &error);
-            let pause = PAUSE * 2u32.pow(attempt - 1);
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = run.stop.wait() => return Err(stopped()),
+            run.queue.put_back(piece);
+            if joined.is_closed() || is_connection_lost(&error) {
+                session = None;
             }
-            attempt += 1;
+            pause_after(run, &mut failures, error).await?;
+        } else {
+            return Err(error);
         }
+    }
+    if let Some(session) = session {
+        session.close().await;
     }
     Ok(())
 }
 
-/// Reads one piece, connecting first if there is no session.
-async fn one(run: &Run, session: &mut Option<Session>, piece: Piece) -> Result<()> {
-    let joined = match session.take() {
-        Some(joined) => joined,
-        None => tokio::select! {
-            joined = run.recipe.join(&run.server, &run.snapshot) => joined?,
-            () = run.stop.wait() => return Err(stopped()),
-        },
-    };
-    let joined = session.insert(joined);
+/// Opens a session in the snapshot of the dump.
+async fn join(run: &Run) -> Result<Session> {
+    tokio::select! {
+        joined = run.recipe.join(&run.server, &run.snapshot) => joined,
+        () = run.stop.wait() => Err(stopped()),
+    }
+}
+
+/// Waits longer after each failure in a row; returns the error after the last one that is forgiven.
+async fn pause_after(run: &Run, failures: &mut u32, error: Error) -> Result<()> {
+    *failures += 1;
+    if *failures == ATTEMPTS || !is_worth_another_try(&error) || run.stop.is_set() {
+        return Err(error);
+    }
+    tokio::select! {
+        () = tokio::time::sleep(PAUSE * 2u32.pow(*failures - 1)) => Ok(()),
+        () = run.stop.wait() => Err(stopped()),
+    }
+}
+
+/// Locks the table of a piece and reads it.
+async fn one(run: &Run, session: &mut Session, piece: Piece) -> Result<()> {
     let table = run.tables[piece.table].table.name.sql();
     let lock =
         format!("rollback to savepoint piece; lock table only {table} in access share mode nowait");
-    joined.execute(&format!("lock {table}"), &lock).await?;
-    run.read(joined, piece).await
+    session.execute(&format!("lock {table}"), &lock).await?;
+    run.read(session, piece).await
 }
 
 /// Tells whether the same piece may succeed when it is begun again: its connection was lost, or somebody
 /// cancelled the statement.
-pub(super) fn worth_another_try(error: &Error) -> bool {
+pub(super) fn is_worth_another_try(error: &Error) -> bool {
     is_connection_lost(error)
         || error.kind() == ErrorKind::Connection
         || server_error(error).is_some_and(|error| error.sqlstate == sqlstate::QUERY_CANCELED)

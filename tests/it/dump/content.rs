@@ -40,10 +40,36 @@ create sequence unused start 42;
 create table wide(a text); insert into wide select repeat('x', 3000000) || i from generate_series(1, 3) i;
 "#;
 
-/// Restores with stock pg_restore and compares what stock pg_dump says of both.
-fn assert_restores(stock: &oracle::Oracle, archive: &Path, original: &Database, copy: &Database) {
-    stock.restore(archive, copy, &[]);
-    assert_eq!(stock.pg_dump(original, &[]), stock.pg_dump(copy, &[]));
+/// Restores with stock pg_restore into a server that understands its statements, and compares.
+async fn assert_restores(
+    stock: &oracle::Oracle,
+    archive: &Path,
+    original: &Database,
+    report: &DumpReport,
+) {
+    if stock.major() == original.major() || (stock.major() == 15 && stock.can_dump(original)) {
+        let Some(server) = server_of(original.major()) else { return };
+        let copy = server.database("dump_copy");
+        stock.restore(archive, &copy, &[]);
+        assert_eq!(stock.pg_dump(original, &[]), stock.pg_dump(&copy, &[]));
+    } else if let Some(server) = server_of(stock.major()) {
+        // pg_restore sets what only servers of its own major know; the text of a dump differs by major.
+        let copy = server.database("dump_copy");
+        stock.restore(archive, &copy, &["-j2"]);
+        let world = World::new();
+        let again = run(options(&copy, &world.path("again"))).await.expect("a dump of the copy");
+        assert_eq!(contents(report), contents(&again));
+    }
+}
+
+/// Returns what tables hold.
+fn contents(report: &DumpReport) -> Vec<(&str, String, u64)> {
+    let tables = report.tables.iter();
+    let mut contents: Vec<_> = tables
+        .map(|table| (table.name.as_str(), table.fingerprint.to_string(), table.raw_bytes))
+        .collect();
+    contents.sort();
+    contents
 }
 
 fn with(database: &Database, output: &Path, jobs: usize, compression: &str) -> DumpOptions {
@@ -58,7 +84,7 @@ async fn stock_pg_restore_brings_everything_back() {
         database.execute(TABLES);
         let world = World::new();
         for (jobs, compression) in
-            [(1, "none"), (4, "gzip"), (2, "lz4"), (3, "zstd:1"), (2, "zstd:3,long")]
+            [(1, "none"), (4, "gzip"), (2, "lz4"), (3, "zstd:1"), (2, "zstd:level=3,long")]
         {
             let output = world.path(&format!("{}-{jobs}-{compression}", server.major()));
             let report = run(with(&database, &output, jobs, compression)).await.expect("a dump");
@@ -74,12 +100,9 @@ async fn stock_pg_restore_brings_everything_back() {
             assert_eq!(rows("Empty Table"), Some(0));
             assert_eq!(rows("parent"), Some(2));
             assert_eq!(rows("measured"), None, "a partitioned table has no rows of its own");
-            for stock in oracle::all() {
-                if stock.knows(compression.split(':').next().unwrap_or_default())
-                    && stock.can_dump(&database)
-                {
-                    assert_restores(&stock, &output, &database, &server.database("dump_copy"));
-                }
+            let algorithm = compression.split(':').next().unwrap_or_default();
+            for stock in oracle::all().iter().filter(|stock| stock.knows(algorithm)) {
+                assert_restores(stock, &output, &database, &report).await;
             }
         }
     }
@@ -114,10 +137,7 @@ async fn a_table_in_pieces_is_one_entry_and_keeps_its_order() {
                 text
             };
             assert!(read(&whole) == read(&output), "the text differs");
-            let fingerprints = |report: &DumpReport| {
-                report.tables.iter().map(|table| table.fingerprint).collect::<Vec<_>>()
-            };
-            assert_eq!(fingerprints(&report), fingerprints(&whole_report));
+            assert_eq!(contents(&report), contents(&whole_report));
         }
     }
 }

@@ -123,7 +123,11 @@ impl Progress for Gate {
         state.reached = true;
         self.changed.notify_all();
         let limit = Duration::from_secs(60);
-        drop(self.changed.wait_timeout_while(state, limit, |state| !state.open).unwrap_or_else(PoisonError::into_inner));
+        drop(
+            self.changed
+                .wait_timeout_while(state, limit, |state| !state.open)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 
     fn warning(&self, message: &str) {
