@@ -171,20 +171,27 @@ impl<'a> Parents<'a> {
 }
 
 fn apply(reader: &mut Reader<'_>, id: DumpId, position: usize, adjustment: Adjustment) {
-    let default = match adjustment {
+    match adjustment {
         Adjustment::NotNullIsLocal(local) => {
             if let Some(table) = reader.database.table_mut(id)
                 && let Some(not_null) = &mut table.columns[position].not_null
             {
                 not_null.local = local;
             }
-            return;
         }
-        Adjustment::InheritedExpression => None,
-        Adjustment::DefaultNull => add_default_null(reader, id, position),
-    };
-    if let Some(table) = reader.database.table_mut(id) {
-        table.columns[position].default = default;
+        Adjustment::InheritedExpression => {
+            // The column keeps its expression, because its own children are compared with it.
+            let column = reader.database.table(id).map(|table| &table.columns[position]);
+            if let Some(default) = column.and_then(|column| column.default) {
+                reader.database.object_mut(default).wanted = Components::empty();
+            }
+        }
+        Adjustment::DefaultNull => {
+            let default = add_default_null(reader, id, position);
+            if let Some(table) = reader.database.table_mut(id) {
+                table.columns[position].default = default;
+            }
+        }
     }
 }
 
