@@ -1,1 +1,14 @@
-//! Is the archive whole, and is the database equal to it: options, plan, report.
+//! Is the archive whole, and is a database equal to it: options, plan, report.
+//!
+//! [`plan`] opens the archive and says what will be checked; [`VerifyPlan::run`] checks it and returns
+//! a [`VerifyReport`] whose findings name what is wrong with what. A finding is a result, not a
+//! failure: only what keeps the checks from being made is an error.
+
+mod against;
+mod options;
+mod plan;
+mod report;
+
+pub use options::{Depth, VerifyOptions};
+pub use plan::{VerifyPlan, plan};
+pub use report::{Finding, VerifyReport};

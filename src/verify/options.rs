@@ -1,0 +1,34 @@
+//! What a verification is asked to do.
+
+use std::path::PathBuf;
+
+use crate::connect::ConnectParams;
+
+/// How closely the archive's bytes are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// Every byte is decoded and every checksum, size, row count and fingerprint compared.
+    #[default]
+    Full,
+    /// The checksums of the stored bytes are compared; nothing is decoded.
+    Quick,
+}
+
+/// What a verification is asked to do, complete and validated.
+#[derive(Debug, Clone)]
+pub struct VerifyOptions {
+    /// The archive.
+    pub archive: PathBuf,
+    /// How closely its bytes are looked at.
+    pub depth: Depth,
+    /// A live database to compare the archive with.
+    pub against: Option<ConnectParams>,
+    /// How many connections read the live database at the same time.
+    pub jobs: usize,
+    /// How long to wait for the live tables' locks.
+    pub lock_wait_timeout: Option<String>,
+    /// Whether owners are compared.
+    pub owners: bool,
+    /// Whether privileges are compared.
+    pub privileges: bool,
+}
