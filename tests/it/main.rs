@@ -2,6 +2,7 @@
 
 mod support;
 
+mod archive;
 mod compat;
 mod connect;
 mod dump;

@@ -16,7 +16,7 @@ use crate::support::server::Server;
 const ROWS: &str = "2000";
 
 /// Returns a database with the sample of `fixtures/demo`, as far as the server can have it.
-fn sample(server: &Server) -> Database {
+pub(crate) fn sample(server: &Server) -> Database {
     let database = server.database("sample");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo/load");
     let mut load = Command::new("bash");
