@@ -1,27 +1,113 @@
 //! The command line: arguments, output, exit codes; the only place that knows terminal, environment
 //! and clock.
+//!
+//! ```text
+//! main -> Arguments (what was typed) -> verb::run -> plan -> run -> report -> output
+//!                                                \-> Error -> failure::print, exit code
+//! ```
 
+mod arguments;
+mod completions;
+mod connection;
+mod demo;
+mod dump;
+mod failure;
+mod inspect;
+mod output;
 mod pg_dump;
+mod progress;
+mod report;
+mod restore;
+mod signals;
+mod verify;
+mod world;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::connect::Environment;
+use clap::Parser;
+
+use self::arguments::{Arguments, Command};
+use self::world::World;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::progress::Interrupt;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|verb| verb == "pg_dump") {
-        return pg_dump::run(arguments.collect(), &environment());
+    let world = World::look();
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    if let Some(arguments) = drop_in(&typed) {
+        return pg_dump::run(arguments, &world.environment);
     }
-    ExitCode::SUCCESS
+    let arguments = match Arguments::try_parse_from(&typed) {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error, &typed, &world),
+    };
+    let json = arguments.command.output().json;
+    match run(arguments.command, &world) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            failure::print(&error, json, world.color);
+            ExitCode::from(failure::exit_code(&error))
+        }
+    }
 }
 
-/// Reads what the library may know of its surroundings.
-fn environment() -> Environment {
-    Environment {
-        variables: std::env::vars().collect(),
-        home: std::env::home_dir(),
-        user: std::env::var("USER").ok(),
-        ..Environment::default()
+/// Returns the arguments of `pg_dump` when the program is called under that name, or with it as verb.
+fn drop_in(typed: &[OsString]) -> Option<Vec<OsString>> {
+    let called = Path::new(typed.first()?).file_stem()?;
+    if called == "pg_dump" {
+        return Some(typed[1..].to_vec());
     }
+    (typed.get(1)? == "pg_dump").then(|| typed[2..].to_vec())
+}
+
+/// Says what is wrong with the arguments, or prints help and version, which come the same way.
+fn refuse(error: &clap::Error, typed: &[OsString], world: &World) -> ExitCode {
+    let wants_json = typed.iter().any(|argument| argument == "--json");
+    if wants_json && error.use_stderr() {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        failure::print(&Error::new(ErrorKind::Usage, message), true, world.color);
+    } else {
+        // Nobody is left to tell when printing fails.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 })
+}
+
+fn run(command: Command, world: &World) -> Result<()> {
+    match command {
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Dump(arguments) => {
+            work(async |interrupt| dump::run(&arguments, world, &interrupt).await)
+        }
+        Command::Restore(arguments) => {
+            work(async |interrupt| restore::run(&arguments, world, &interrupt).await)
+        }
+        Command::Verify(arguments) => {
+            work(async |interrupt| verify::run(&arguments, world, &interrupt).await)
+        }
+        Command::Demo(arguments) => {
+            work(async |interrupt| demo::run(&arguments, world, &interrupt).await)
+        }
+    }
+}
+
+/// Does the work of a verb on a runtime of its own, with signals turned into an [`Interrupt`].
+fn work(verb: impl AsyncFnOnce(Interrupt) -> Result<()>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context(ErrorKind::Internal, || "could not start the runtime".to_owned())?;
+    let outcome = runtime.block_on(async {
+        let interrupt = Interrupt::default();
+        signals::listen(&interrupt)?;
+        verb(interrupt).await
+    });
+    // A prompt that nobody answered must not keep the program from ending.
+    runtime.shutdown_background();
+    outcome
 }

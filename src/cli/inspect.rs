@@ -1,0 +1,187 @@
+//! `pgark inspect`: what an archive holds, as a table, as JSON or as pg_restore lists it.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::arguments::InspectArguments;
+use super::output;
+use super::progress::{bytes, count, fitted, visible};
+use crate::archive::{self, ArchiveReader, ManifestState};
+use crate::error::Result;
+use crate::model::{Section, TocEntry};
+
+pub(super) fn run(arguments: &InspectArguments) -> Result<()> {
+    if arguments.list {
+        return list(&arguments.archive);
+    }
+    let reader = archive::open(&arguments.archive)?;
+    output::result(&Contents::of(reader.as_ref()), arguments.json, ToString::to_string)
+}
+
+/// Prints the table of contents in the form that `pg_restore --use-list` reads.
+pub(super) fn list(path: &Path) -> Result<()> {
+    let reader = archive::open(path)?;
+    let header = reader.header();
+    let mut text = format!(
+        ";\n; Archive of database {}\n; {} entries, format {}, compression {}\n; Dumped from {} by {}\n;\n",
+        visible(&header.database),
+        reader.entries().len(),
+        header.format.name(),
+        header.algorithm,
+        visible(&header.server_version),
+        visible(&header.dumper_version),
+    );
+    for entry in reader.entries() {
+        text += &listed(entry);
+    }
+    output::print(&text)
+}
+
+/// Returns an entry's line: `id; class oid DESC schema tag owner`, with `-` for what it does not have.
+///
+/// Line breaks in names become spaces, as in `PrintTOCSummary` of `pg_backup_archiver.c`: only the id
+/// is read back.
+fn listed(entry: &TocEntry) -> String {
+    let sanitized = |text: Option<&str>| match text {
+        Some(text) if !text.is_empty() => text.replace(['\n', '\r'], " "),
+        _ => "-".to_owned(),
+    };
+    format!(
+        "{}; {} {} {} {} {} {}\n",
+        entry.dump_id,
+        entry.catalog_id.class,
+        entry.catalog_id.oid,
+        entry.desc,
+        sanitized(entry.namespace.as_deref()),
+        sanitized(Some(&entry.tag)),
+        sanitized(entry.owner.as_deref()).replace('-', ""),
+    )
+}
+
+/// What an archive holds.
+#[derive(Debug, Serialize)]
+struct Contents {
+    path: String,
+    database: String,
+    format: String,
+    archive_version: String,
+    compression: String,
+    server_version: String,
+    made_by: String,
+    manifest: &'static str,
+    stored_bytes: u64,
+    raw_bytes: Option<u64>,
+    rows: Option<u64>,
+    entries: Vec<EntryLine>,
+}
+
+/// One entry of an archive.
+#[derive(Debug, Serialize)]
+struct EntryLine {
+    dump_id: i32,
+    section: &'static str,
+    kind: String,
+    schema: Option<String>,
+    name: String,
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+}
+
+impl Contents {
+    fn of(reader: &dyn ArchiveReader) -> Contents {
+        let header = reader.header();
+        let manifest = reader.manifest();
+        let line = |entry: &TocEntry| {
+            let data = manifest.and_then(|manifest| {
+                manifest.data.iter().find(|data| data.dump_id == entry.dump_id.0)
+            });
+            EntryLine {
+                dump_id: entry.dump_id.0,
+                section: match entry.section {
+                    Section::None => "none",
+                    Section::PreData => "pre-data",
+                    Section::Data => "data",
+                    Section::PostData => "post-data",
+                },
+                kind: entry.desc.clone(),
+                schema: entry.namespace.clone(),
+                name: entry.tag.clone(),
+                owner: entry.owner.clone().filter(|owner| !owner.is_empty()),
+                file: entry.has_data.then(|| entry.file_name.clone()).flatten(),
+                stored_bytes: entry.has_data.then(|| reader.data_size(entry)),
+                raw_bytes: data.map(|data| data.raw_bytes),
+                rows: data.map(|data| data.rows),
+                fingerprint: data.map(|data| data.fingerprint.to_string()),
+            }
+        };
+        let entries: Vec<EntryLine> = reader.entries().iter().map(line).collect();
+        Contents {
+            path: reader.path().display().to_string(),
+            database: header.database.clone(),
+            format: header.format.name().to_owned(),
+            archive_version: header.version.to_string(),
+            compression: header.algorithm.to_string(),
+            server_version: header.server_version.clone(),
+            made_by: header.dumper_version.clone(),
+            manifest: match reader.manifest_state() {
+                ManifestState::Valid(_) => "valid",
+                ManifestState::NotExpected => "none",
+                ManifestState::Gone => "gone",
+                ManifestState::Damaged(_) => "damaged",
+            },
+            stored_bytes: entries.iter().filter_map(|entry| entry.stored_bytes).sum(),
+            raw_bytes: manifest
+                .map(|manifest| manifest.data.iter().map(|data| data.raw_bytes).sum()),
+            rows: manifest.map(|manifest| manifest.data.iter().map(|data| data.rows).sum()),
+            entries,
+        }
+    }
+}
+
+impl Display for Contents {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: database {}", visible(&self.path), visible(&self.database))?;
+        writeln!(
+            f,
+            "  {} format {}, compression {}, made by {} from PostgreSQL {}",
+            self.format,
+            self.archive_version,
+            self.compression,
+            visible(&self.made_by),
+            visible(&self.server_version)
+        )?;
+        write!(f, "  {} entries, {} stored", self.entries.len(), bytes(self.stored_bytes))?;
+        if let (Some(raw), Some(rows)) = (self.raw_bytes, self.rows) {
+            write!(f, ", {} and {} rows unpacked", bytes(raw), count(rows))?;
+        }
+        writeln!(f, ", manifest {}\n", self.manifest)?;
+        writeln!(f, "{:>7}  {:<22} {:<40} {:>14} {:>11}", "id", "kind", "name", "rows", "stored")?;
+        for entry in &self.entries {
+            let name = match entry.schema.as_deref().filter(|schema| !schema.is_empty()) {
+                Some(schema) => format!("{schema}.{}", entry.name),
+                None => entry.name.clone(),
+            };
+            let line = format!(
+                "{:>7}  {} {} {:>14} {:>11}",
+                entry.dump_id,
+                fitted(&entry.kind, 22),
+                fitted(&name, 40),
+                entry.rows.map(count).unwrap_or_default(),
+                entry.stored_bytes.map(bytes).unwrap_or_default(),
+            );
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}

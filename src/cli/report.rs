@@ -1,0 +1,149 @@
+//! The closing reports for people: what was done, how much of it, how long it took.
+
+use std::time::Duration;
+
+use super::progress::{bytes, count, visible};
+use crate::dump::DumpReport;
+use crate::restore::RestoreReport;
+use crate::sql::qualified;
+use crate::verify::VerifyReport;
+
+/// More findings than this are counted: the first ones tell what happened, and `--json` has all.
+const MOST_FINDINGS: usize = 50;
+
+/// A report in lines of a name and a value.
+struct Lines(String);
+
+impl Lines {
+    fn new(title: &str) -> Self {
+        Lines(format!("{}\n", visible(title)))
+    }
+
+    fn line(&mut self, name: &str, value: &str) {
+        self.0 += &format!("  {name:<10} {}\n", visible(value));
+    }
+}
+
+/// Returns the report of a dump.
+pub(super) fn dumped(report: &DumpReport) -> String {
+    let mut lines = Lines::new(&format!(
+        "dumped {} to {} in {}",
+        report.database,
+        report.output,
+        seconds(report.elapsed)
+    ));
+    lines.line("entries", &count(report.entries as u64));
+    lines.line("tables", &count(report.tables.len() as u64));
+    lines.line("rows", &count(report.rows));
+    lines.line("data", &stored(report.raw_bytes, report.stored_bytes));
+    lines.line("speed", &speed(report.raw_bytes, report.elapsed));
+    if let Some(table) = report.slowest_table() {
+        let name = qualified(&table.schema, &table.name);
+        lines.line("slowest", &format!("{name} ({})", seconds(table.reading)));
+    }
+    if report.restarts > 0 {
+        let again = format!("{} after a lost connection", count(report.restarts));
+        lines.line("repeated", &again);
+    }
+    if report.yielded > 0 {
+        let number = count(report.yielded);
+        lines.line("yielded", &format!("{number} pieces whose tables somebody waits to change"));
+    }
+    lines.0
+}
+
+/// Returns the report of a restore.
+pub(super) fn restored(report: &RestoreReport) -> String {
+    let mut lines =
+        Lines::new(&format!("restored into {} in {}", report.database, seconds(report.time)));
+    lines.line("entries", &count(report.entries));
+    lines.line("tables", &count(report.tables.len() as u64));
+    lines.line("rows", &count(report.rows));
+    lines.line("data", &stored(report.bytes, report.stored_bytes));
+    lines.line("speed", &speed(report.bytes, report.time));
+    if let Some(table) = report.slowest_table() {
+        lines.line("slowest", &format!("{} ({})", table.table, seconds(table.time)));
+    }
+    if report.analyzed > 0 {
+        lines.line("analyzed", &format!("{} tables", count(report.analyzed)));
+    }
+    let proof = if report.checked {
+        "rows and fingerprints equal the manifest's"
+    } else {
+        "none: the archive has no manifest"
+    };
+    lines.line("proof", proof);
+    for finding in &report.sequences {
+        let moved = if finding.moved { "moved" } else { "not moved" };
+        lines.line(
+            "sequence",
+            &format!(
+                "{} would have given {}, {} holds {}: {moved}",
+                finding.sequence, finding.next_value, finding.column, finding.column_value
+            ),
+        );
+    }
+    for ignored in report.ignored.iter().take(MOST_FINDINGS) {
+        lines.line("error", &format!("{}: {}", ignored.entry, ignored.message));
+    }
+    more(&mut lines, report.ignored.len());
+    lines.0
+}
+
+/// Returns the report of a verification.
+pub(super) fn verified(report: &VerifyReport, compared: bool) -> String {
+    let verdict = match (report.is_sound(), compared) {
+        (true, false) => "the archive is whole",
+        (true, true) => "the archive is whole and the database equal to it",
+        (false, false) => "the archive is damaged",
+        (false, true) => "the archive and the database are not equal",
+    };
+    let mut lines = Lines::new(&format!("{verdict} ({})", seconds(report.elapsed)));
+    lines.line("tables", &count(report.data_entries));
+    if report.rows > 0 {
+        lines.line("rows", &count(report.rows));
+    }
+    lines.line("read", &bytes(report.stored_bytes));
+    if compared {
+        lines.line(
+            "compared",
+            &format!(
+                "{} definitions, {} tables, {} rows of the database",
+                count(report.definitions_compared),
+                count(report.tables_compared),
+                count(report.live_rows)
+            ),
+        );
+    }
+    for note in &report.notes {
+        lines.line("note", &note.to_string());
+    }
+    for finding in report.findings.iter().take(MOST_FINDINGS) {
+        lines.line("finding", &finding.to_string());
+    }
+    more(&mut lines, report.findings.len());
+    lines.0
+}
+
+fn more(lines: &mut Lines, all: usize) {
+    if all > MOST_FINDINGS {
+        lines.line("", &format!("... and {} more", all - MOST_FINDINGS));
+    }
+}
+
+fn stored(raw: u64, stored: u64) -> String {
+    let mut text = format!("{} of text, {} stored", bytes(raw), bytes(stored));
+    if raw > 0 {
+        text += &format!(" ({:.0}%)", stored as f64 / raw as f64 * 100.0);
+    }
+    text
+}
+
+fn speed(bytes_read: u64, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    format!("{}/s", bytes((bytes_read as f64 / seconds) as u64))
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}

@@ -1,0 +1,70 @@
+//! `pgark verify`: from what was typed to [`VerifyOptions`], and the run.
+
+use super::arguments::VerifyArguments;
+use super::connection;
+use super::output;
+use super::progress::Display;
+use super::report;
+use super::world::World;
+use crate::connect::ConnectParams;
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::{Interrupt, ProgressHandle};
+use crate::verify::{self, Depth, VerifyOptions, VerifyReport};
+
+pub(super) async fn run(
+    arguments: &VerifyArguments,
+    world: &World,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let options = VerifyOptions {
+        archive: arguments.archive.clone(),
+        depth: if arguments.quick { Depth::Quick } else { Depth::Full },
+        against: None,
+        jobs: world.jobs(arguments.jobs),
+        lock_wait_timeout: None,
+        owners: !arguments.no_owner,
+        privileges: !arguments.no_privileges,
+    };
+    let mut display = Display::start(world, &arguments.output);
+    let progress = display.handle();
+    let report = match &arguments.against {
+        None => check(options, progress, interrupt).await?,
+        Some(text) => {
+            let params = connection::params_of(world, text)?;
+            let check = |params: ConnectParams| {
+                let options = VerifyOptions { against: Some(params), ..options.clone() };
+                check(options, progress.clone(), interrupt)
+            };
+            connection::with_password(world, arguments.prompt, params, &display, check).await?
+        }
+    };
+    display.close();
+    let compared = arguments.against.is_some();
+    output::result(&report, arguments.output.json, |found| report::verified(found, compared))?;
+    verdict(&report, arguments)
+}
+
+/// Plans and runs a verification.
+pub(super) async fn check(
+    options: VerifyOptions,
+    progress: ProgressHandle,
+    interrupt: &Interrupt,
+) -> Result<VerifyReport> {
+    verify::plan(options, progress)?.run(interrupt).await
+}
+
+/// Turns findings into the failure that they are.
+fn verdict(report: &VerifyReport, arguments: &VerifyArguments) -> Result<()> {
+    if report.is_sound() {
+        return Ok(());
+    }
+    let archive = arguments.archive.display();
+    let count = report.findings.len();
+    let what = if arguments.against.is_some() {
+        format!("archive \"{archive}\" and the database differ")
+    } else {
+        format!("archive \"{archive}\" is damaged")
+    };
+    let findings = if count == 1 { "one finding".to_owned() } else { format!("{count} findings") };
+    Err(Error::new(ErrorKind::Integrity, format!("{what}: {findings}")))
+}

@@ -1,0 +1,125 @@
+//! What is wrong is said precisely, with its exit code, before anything is done.
+
+use crate::support::World;
+
+/// A command line that fails.
+struct Case {
+    name: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    arguments: &'static [&'static str],
+    code: i32,
+}
+
+/// Runs the cases and returns what a person sees of them.
+fn seen(cases: &[Case]) -> String {
+    let mut text = String::new();
+    for case in cases {
+        let world = World::new();
+        let run = world.pgark_with(case.variables, case.arguments).fails_with(case.code);
+        assert_eq!(run.stdout, "", "{}: errors go to standard error", case.name);
+        assert_eq!(
+            std::fs::read_dir(world.path(".")).expect("a directory").count(),
+            0,
+            "{}",
+            case.name
+        );
+        text += &format!("## {} ({})\n{}\n", case.name, case.code, run.stderr);
+    }
+    text
+}
+
+#[test]
+fn usage_is_refused_before_anything_else() {
+    let cases = [
+        Case {
+            name: "unknown option",
+            variables: &[],
+            arguments: &["dump", "--frobnicate"],
+            code: 2,
+        },
+        Case {
+            name: "options that exclude each other",
+            variables: &[],
+            arguments: &["dump", "-s", "-a", "shop"],
+            code: 2,
+        },
+        Case {
+            name: "a format that is not written",
+            variables: &[],
+            arguments: &["dump", "-Fc", "shop"],
+            code: 2,
+        },
+        Case {
+            name: "an output name of such a format",
+            variables: &[],
+            arguments: &["dump", "shop", "-f", "shop.sql.zst"],
+            code: 2,
+        },
+        Case {
+            name: "unknown compression",
+            variables: &[],
+            arguments: &["dump", "shop", "-Z", "bzip2"],
+            code: 2,
+        },
+        Case { name: "no jobs", variables: &[], arguments: &["dump", "shop", "-j", "0"], code: 2 },
+        Case {
+            name: "restore without a target, whatever the environment says",
+            variables: &[("DATABASE_URL", "postgres://production/shop")],
+            arguments: &["restore", "shop-archive"],
+            code: 2,
+        },
+    ];
+    insta::assert_snapshot!(seen(&cases), @"");
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let cases = [
+        Case {
+            name: "no such archive",
+            variables: &[],
+            arguments: &["inspect", "nowhere"],
+            code: 6,
+        },
+        Case {
+            name: "no server",
+            variables: &[],
+            arguments: &[
+                "dump",
+                "-d",
+                "postgres://me:secret@127.0.0.1:1/shop",
+                "--progress",
+                "none",
+            ],
+            code: 3,
+        },
+        Case {
+            name: "no server at DATABASE_URL",
+            variables: &[("DATABASE_URL", "postgres://me@127.0.0.1:1/other")],
+            arguments: &["dump", "--progress", "none"],
+            code: 3,
+        },
+        Case {
+            name: "DATABASE_URL is not looked at with -d",
+            variables: &[("DATABASE_URL", "not a url"), ("PGHOST", "127.0.0.1"), ("PGPORT", "1")],
+            arguments: &["dump", "-d", "shop", "-U", "me", "--progress", "none"],
+            code: 3,
+        },
+    ];
+    insta::assert_snapshot!(seen(&cases), @"");
+}
+
+#[test]
+fn programs_get_errors_as_json() {
+    let world = World::new();
+    let run = world.pgark(&["inspect", "nowhere", "--json"]).fails_with(6);
+    insta::assert_snapshot!(run.stderr, @"");
+    let run = world.pgark(&["dump", "--json", "--frobnicate"]).fails_with(2);
+    insta::assert_snapshot!(run.stderr, @"");
+}
+
+#[test]
+fn color_is_for_terminals_only() {
+    let run = World::new().pgark_with(&[("TERM", "xterm")], &["inspect", "nowhere"]).fails_with(6);
+    assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
+}

@@ -1,0 +1,5 @@
+//! The command line: what people and programs see of it, without a server unless a file says so.
+
+mod errors;
+mod help;
+mod results;
