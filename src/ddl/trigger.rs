@@ -4,7 +4,7 @@ use super::Writer;
 use super::index::depends_on_extensions;
 use super::rule::on_table;
 use crate::model::trigger::Trigger;
-use crate::model::{Components, Object, Section};
+use crate::model::{Components, DumpId, Kind, Object, Section};
 
 pub(super) fn create_trigger(writer: &mut Writer<'_>, object: &Object, trigger: &Trigger) {
     if !writer.options.schema {
@@ -42,8 +42,34 @@ pub(super) fn create_trigger(writer: &mut Writer<'_>, object: &Object, trigger: 
         entry.owner = table.owner.clone();
         entry.definition = definition;
         entry.drop_statement = Some(drop_statement);
+        if trigger.partition_clone {
+            entry.dependencies =
+                std::iter::once(trigger.table).chain(origins(writer, object)).collect();
+        }
         writer.push(entry);
     }
     let target = on_table(writer, "TRIGGER", object, table);
     writer.comment(object, &target);
+}
+
+/// Returns the triggers of partitioned tables that the clone may come from, told by the name they share.
+///
+/// The catalogs know the one above it, but two levels down that is a clone too and has no entry. pg_dump then
+/// stores no dependency, and a parallel pg_restore disables the clone before anything has made it.
+fn origins(writer: &Writer<'_>, clone: &Object) -> Vec<DumpId> {
+    let objects = writer.database.objects().iter();
+    let same_name = objects.filter(|other| other.name == clone.name);
+    same_name
+        .filter(|other| match &other.kind {
+            Kind::Trigger(trigger) => {
+                !trigger.partition_clone && is_partitioned(writer, trigger.table)
+            }
+            _ => false,
+        })
+        .map(|other| other.id)
+        .collect()
+}
+
+fn is_partitioned(writer: &Writer<'_>, table: DumpId) -> bool {
+    writer.database.table(table).is_some_and(|table| table.relkind == 'p')
 }
