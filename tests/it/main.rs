@@ -9,5 +9,6 @@ mod connect;
 mod dump;
 mod harness;
 mod licences;
+mod objects;
 mod readme;
 mod shape;

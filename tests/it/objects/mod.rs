@@ -1,0 +1,214 @@
+//! Every file of `fixtures/objects` on every server: the schema text equals stock pg_dump's, with every
+//! option that changes it, and a database restored from it dumps equal again.
+//!
+//! Adding a case is adding a file. `index.sql` runs on all servers, `index_15.sql` on 15 and newer. A
+//! fixture may use the roles of [`ROLES`]. Its first lines may hold
+//!
+//! ```sql
+//! -- needs icu
+//! -- needs extension hstore btree_gin
+//! -- restorable since 16: why
+//! -- not restorable: why
+//! ```
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::support::oracle::{self, Oracle, RESTRICT_KEY};
+use crate::support::server::Server;
+use crate::support::{World, newest_server, servers};
+
+/// The roles that fixtures give things to.
+const ROLES: [&str; 3] = ["object_boss", "object_reader", "Object \"Röle"];
+
+/// Option sets of pg_dump that change the text of a schema. The server has little to do with most of
+/// them, so all are tried on the newest one and the first few on all.
+const OPTIONS: &[&[&str]] = &[
+    &["-s", "-C"],
+    &["-s", "-c", "--if-exists"],
+    &["-s"],
+    &["-s", "-c"],
+    &["-s", "-C", "-c"],
+    &["-s", "-O"],
+    &["-s", "-x"],
+    &["-s", "--no-comments"],
+    &["-s", "--quote-all-identifiers"],
+    &["-s", "-n", "public"],
+];
+
+/// One file of `fixtures/objects`.
+struct Fixture {
+    name: String,
+    since: u32,
+    script: String,
+}
+
+impl Fixture {
+    fn all() -> Vec<Fixture> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/objects");
+        let mut fixtures: Vec<Fixture> = fs::read_dir(&folder)
+            .expect("fixtures/objects")
+            .map(|entry| Fixture::read(&entry.expect("an entry").path()))
+            .collect();
+        fixtures.sort_by(|a, b| a.name.cmp(&b.name));
+        assert!(!fixtures.is_empty(), "{} is empty", folder.display());
+        fixtures
+    }
+
+    fn read(path: &Path) -> Fixture {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+        let since = name.rsplit_once('_').and_then(|(_, since)| since.parse().ok()).unwrap_or(0);
+        Fixture { name, since, script: fs::read_to_string(path).expect("a readable fixture") }
+    }
+
+    /// Returns the words behind a directive in the fixture's first lines.
+    fn directive(&self, directive: &str) -> Option<&str> {
+        self.script
+            .lines()
+            .map_while(|line| line.strip_prefix("-- "))
+            .find_map(|line| line.strip_prefix(directive))
+    }
+
+    /// Tells whether a server can hold what the fixture makes.
+    fn fits(&self, server: &Server) -> bool {
+        let maintenance = server.uri("postgres");
+        let counts = |sql: &str| crate::support::database::psql(&maintenance, sql).trim() != "0";
+        server.major() >= self.since
+            && (self.directive("needs icu").is_none()
+                || counts("select count(*) from pg_collation where collprovider = 'i'"))
+            && self.directive("needs extension").is_none_or(|extensions| {
+                extensions.split_whitespace().all(|extension| {
+                    counts(&format!(
+                        "select count(*) from pg_available_extensions where name = '{extension}'"
+                    ))
+                })
+            })
+    }
+
+    /// Tells whether the text that pg_dump 18 writes can be loaded into a server.
+    fn is_restorable(&self, server: &Server) -> bool {
+        let since = self.directive("restorable since ").map(|rest| {
+            let (since, _why) = rest.split_once(':').expect("a version, a colon and a reason");
+            since.parse::<u32>().expect("a version")
+        });
+        self.directive("not restorable").is_none() && since.is_none_or(|s| server.major() >= s)
+    }
+
+    /// Compares on one server and returns what differs.
+    fn compare(&self, server: &Server, stock: &Oracle) -> Vec<String> {
+        let world = World::new();
+        let source = server.database(&format!("objects_{}", self.name));
+        source.execute(&self.script);
+        let mut wrong = Vec::new();
+        let is_newest = server.major() == newest_server().major();
+        for options in &OPTIONS[..if is_newest { OPTIONS.len() } else { 2 }] {
+            let expected = stock.pg_dump(&source, options);
+            let ours = pgark(&world, source.uri(), options);
+            self.push_difference(&mut wrong, server, &options.join(" "), &expected, &ours);
+        }
+        if self.is_restorable(server) {
+            let dumped = pgark(&world, source.uri(), &["-s"]);
+            let target = server.database(&format!("objects_{}_again", self.name));
+            // pg_dump 18 sets it whatever the server is, and psql passes over the error.
+            let unknown = if server.major() < 17 { "SET transaction_timeout = 0;\n" } else { "" };
+            target.execute(&dumped.replacen(unknown, "", 1));
+            let again = pgark(&world, target.uri(), &["-s"]);
+            self.push_difference(&mut wrong, server, "restored and dumped again", &dumped, &again);
+            target.execute(DROP_SUBSCRIPTIONS);
+        }
+        source.execute(DROP_SUBSCRIPTIONS);
+        source.execute(&format!("alter database \"{}\" is_template false", source.name()));
+        wrong
+    }
+
+    fn push_difference(
+        &self,
+        wrong: &mut Vec<String>,
+        server: &Server,
+        what: &str,
+        expected: &str,
+        found: &str,
+    ) {
+        if expected == found {
+            return;
+        }
+        let (mut expected, mut found) = (expected.lines(), found.lines());
+        let mut line = 0;
+        loop {
+            line += 1;
+            let (left, right) = (expected.next(), found.next());
+            if left != right || left.is_none() {
+                wrong.push(format!(
+                    "{} on {server}, {what}, line {line}:\n  expected {left:?}\n  found    {right:?}",
+                    self.name
+                ));
+                return;
+            }
+        }
+    }
+}
+
+/// A database with subscriptions cannot be dropped; without a slot they go without a connection.
+const DROP_SUBSCRIPTIONS: &str = r"
+set client_min_messages = error;
+select format('alter subscription %1$I disable; alter subscription %1$I set (slot_name = none); drop subscription %1$I', subname)
+from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())
+\gexec
+";
+
+fn pgark(world: &World, uri: &str, options: &[&str]) -> String {
+    let key = format!("--restrict-key={RESTRICT_KEY}");
+    let mut arguments = vec!["pg_dump", &key, "-d", uri];
+    arguments.extend(options);
+    world.pgark(&arguments).success().stdout
+}
+
+fn make_roles(server: &Server) {
+    let sql: String = ROLES
+        .iter()
+        .map(|role| {
+            let (name, literal) = (role.replace('"', "\"\""), role.replace('\'', "''"));
+            format!(
+                "select 'create role \"{name}\"' where not exists \
+                 (select from pg_roles where rolname = '{literal}') \\gexec\n"
+            )
+        })
+        .collect();
+    crate::support::database::psql(&server.uri("postgres"), &sql);
+}
+
+#[test]
+fn schema_text_of_every_kind_equals_stock() {
+    let Some(stock) = oracle::record() else { return };
+    let only = std::env::var("PGARK_TEST_FIXTURE").ok();
+    let fixtures: Vec<Fixture> = Fixture::all()
+        .into_iter()
+        .filter(|fixture| only.as_ref().is_none_or(|only| fixture.name.starts_with(only)))
+        .collect();
+    for server in servers() {
+        make_roles(server);
+    }
+    let work: VecDeque<(&Fixture, &Server)> = fixtures
+        .iter()
+        .flat_map(|fixture| servers().iter().map(move |server| (fixture, server)))
+        .filter(|(fixture, server)| fixture.fits(server))
+        .collect();
+    let work = Mutex::new(work);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let next = work.lock().expect("nobody panics here").pop_front();
+                    let Some((fixture, server)) = next else { break };
+                    let found = fixture.compare(server, &stock);
+                    wrong.lock().expect("nobody panics here").extend(found);
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().expect("nobody panics here");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
