@@ -15,7 +15,7 @@ use super::statements::{
     self, Pass, StatementError, SwitchOptions, Switches, is_database_entry, is_session_entry,
 };
 use crate::model::TocEntry;
-use crate::sql::{quote_identifier, text};
+use crate::sql::{Quoting, text};
 
 /// What a script looks like, apart from its entries.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,8 @@ pub struct ScriptOptions {
     pub no_tablespaces: bool,
     /// No `SET default_table_access_method`.
     pub no_table_access_method: bool,
+    /// How identifiers are quoted in what is not part of an entry's own text.
+    pub quoting: Quoting,
 }
 
 /// Why a script could not be written.
@@ -160,13 +162,15 @@ impl Script<'_> {
             no_tablespaces: self.options.no_tablespaces,
             no_table_access_method: self.options.no_table_access_method,
             unqualified_definitions: !self.entries.iter().any(|entry| entry.desc == "SEARCHPATH"),
+            quoting: self.options.quoting,
         };
         for statement in self.switches.before(entry, switches) {
             self.write(&format!("{statement}\n\n"))?;
         }
         self.banner(entry)?;
         if !entry.definition.is_empty() {
-            let definition = statements::definition(entry, self.options.no_owner);
+            let definition =
+                statements::definition_quoted(entry, self.options.no_owner, self.options.quoting);
             self.write(&definition)?;
             self.write("\n\n")?;
         }
@@ -175,12 +179,14 @@ impl Script<'_> {
             return Ok(());
         }
         if !self.options.no_owner
-            && let Some(statement) = statements::owner_statement(entry)?
+            && let Some(statement) =
+                statements::owner_statement_quoted(entry, self.options.quoting)?
         {
             self.write(&format!("{statement}\n\n"))?;
         }
         if !self.options.no_table_access_method
-            && let Some(statement) = statements::partitioned_access_method(entry)
+            && let Some(statement) =
+                statements::partitioned_access_method_quoted(entry, self.options.quoting)
         {
             self.write(&format!("{statement}\n\n"))?;
         }
@@ -225,7 +231,7 @@ impl Script<'_> {
         let simple = !database.is_empty()
             && database.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
         let connect = if simple {
-            format!("\\connect {}\n", quote_identifier(database))
+            format!("\\connect {}\n", self.options.quoting.identifier(database))
         } else {
             let value = database.replace('\\', "\\\\").replace('\'', "\\'");
             let conninfo = format!("dbname='{value}'").replace('"', "\"\"");

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use crate::model::TocEntry;
-use crate::sql::{qualified, quote_identifier};
+use crate::sql::{Quoting, qualified};
 
 /// The three walks over the table of contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,18 +68,30 @@ pub enum StatementError {
 ///
 /// When the kind of the entry is unknown.
 pub fn owner_statement(entry: &TocEntry) -> Result<Option<String>, StatementError> {
+    owner_statement_quoted(entry, Quoting::WhenNeeded)
+}
+
+/// Returns [`owner_statement`] with identifiers quoted as asked for.
+pub(super) fn owner_statement_quoted(
+    entry: &TocEntry,
+    quoting: Quoting,
+) -> Result<Option<String>, StatementError> {
     let owner = entry.owner.as_deref().filter(|owner| !owner.is_empty());
     let drop = entry.drop_statement.as_deref().filter(|drop| !drop.is_empty());
     let (Some(owner), Some(drop)) = (owner, drop) else { return Ok(None) };
-    let Some(object) = owned_object(entry, drop)? else { return Ok(None) };
-    Ok(Some(format!("ALTER {object} OWNER TO {};", quote_identifier(owner))))
+    let Some(object) = owned_object(entry, drop, quoting)? else { return Ok(None) };
+    Ok(Some(format!("ALTER {object} OWNER TO {};", quoting.identifier(owner))))
 }
 
 /// Returns how ALTER names the object of an entry, or `None` for kinds without an owner of their own.
-fn owned_object(entry: &TocEntry, drop: &str) -> Result<Option<String>, StatementError> {
+fn owned_object(
+    entry: &TocEntry,
+    drop: &str,
+    quoting: Quoting,
+) -> Result<Option<String>, StatementError> {
     let named = || match &entry.namespace {
-        Some(namespace) => format!("{} {}", entry.desc, qualified(namespace, &entry.tag)),
-        None => format!("{} {}", entry.desc, quote_identifier(&entry.tag)),
+        Some(namespace) => format!("{} {}", entry.desc, quoting.qualified(namespace, &entry.tag)),
+        None => format!("{} {}", entry.desc, quoting.identifier(&entry.tag)),
     };
     Ok(match entry.desc.as_str() {
         "COLLATION"
@@ -128,6 +140,14 @@ fn owned_object(entry: &TocEntry, drop: &str) -> Result<Option<String>, Statemen
 
 /// Returns the statement that gives a partitioned table its access method, which CREATE TABLE could not.
 pub fn partitioned_access_method(entry: &TocEntry) -> Option<String> {
+    partitioned_access_method_quoted(entry, Quoting::WhenNeeded)
+}
+
+/// Returns [`partitioned_access_method`] with identifiers quoted as asked for.
+pub(super) fn partitioned_access_method_quoted(
+    entry: &TocEntry,
+    quoting: Quoting,
+) -> Option<String> {
     if entry.relkind != Some('p') {
         return None;
     }
@@ -135,15 +155,24 @@ pub fn partitioned_access_method(entry: &TocEntry) -> Option<String> {
     let namespace = entry.namespace.as_deref()?;
     Some(format!(
         "ALTER TABLE {} SET ACCESS METHOD {};",
-        qualified(namespace, &entry.tag),
-        quote_identifier(method)
+        quoting.qualified(namespace, &entry.tag),
+        quoting.identifier(method)
     ))
 }
 
 /// Returns the definition as it is executed: under `--no-owner` a schema loses whatever stood beside its name.
 pub fn definition(entry: &TocEntry, no_owner: bool) -> std::borrow::Cow<'_, str> {
+    definition_quoted(entry, no_owner, Quoting::WhenNeeded)
+}
+
+/// Returns [`definition`] with identifiers quoted as asked for.
+pub(super) fn definition_quoted(
+    entry: &TocEntry,
+    no_owner: bool,
+    quoting: Quoting,
+) -> std::borrow::Cow<'_, str> {
     if entry.desc == "SCHEMA" && no_owner && !entry.definition.starts_with("--") {
-        return format!("CREATE SCHEMA {};\n", quote_identifier(&entry.tag)).into();
+        return format!("CREATE SCHEMA {};\n", quoting.identifier(&entry.tag)).into();
     }
     entry.definition.as_str().into()
 }
@@ -202,6 +231,8 @@ pub struct SwitchOptions {
     pub no_table_access_method: bool,
     /// The archive has no SEARCHPATH entry, so its definitions are not qualified (before 1.13).
     pub unqualified_definitions: bool,
+    /// How identifiers are quoted.
+    pub quoting: Quoting,
 }
 
 impl Switches {
@@ -217,7 +248,7 @@ impl Switches {
             && let Some(schema) = entry.namespace.as_deref().filter(|schema| !schema.is_empty())
             && self.search_path.as_deref() != Some(schema)
         {
-            let name = quote_identifier(schema);
+            let name = options.quoting.identifier(schema);
             let suffix = if schema == "pg_catalog" { "" } else { ", pg_catalog" };
             statements.push(format!("SET search_path = {name}{suffix};"));
             self.search_path = Some(schema.to_owned());
@@ -226,8 +257,10 @@ impl Switches {
             && let Some(tablespace) = &entry.tablespace
             && self.tablespace.as_ref() != Some(tablespace)
         {
-            let value =
-                if tablespace.is_empty() { "''".to_owned() } else { quote_identifier(tablespace) };
+            let value = match tablespace.as_str() {
+                "" => "''".to_owned(),
+                name => options.quoting.identifier(name),
+            };
             statements.push(format!("SET default_tablespace = {value};"));
             self.tablespace = Some(tablespace.clone());
         }
@@ -236,8 +269,8 @@ impl Switches {
             && let Some(method) = &entry.table_access_method
             && self.access_method.as_ref() != Some(method)
         {
-            statements
-                .push(format!("SET default_table_access_method = {};", quote_identifier(method)));
+            let name = options.quoting.identifier(method);
+            statements.push(format!("SET default_table_access_method = {name};"));
             self.access_method = Some(method.clone());
         }
         statements

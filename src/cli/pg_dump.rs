@@ -217,6 +217,7 @@ async fn dump(arguments: &Arguments, environment: &Environment) -> Result<()> {
         row_security: false,
         no_tablespaces: arguments.no_tablespaces,
         no_table_access_method: arguments.no_table_access_method,
+        quoting,
     };
     write(arguments, &entries, &options)
 }

@@ -32,8 +32,9 @@ pub(super) fn create_schema(
     }
     let target = writer.target(object, "SCHEMA");
     match schema.creation {
-        SchemaCreation::Create => writer.comment(object, &target),
-        SchemaCreation::MadeByInitdb => comment_on_public(writer, object),
+        // pg_dump compares the quoted name, so with every identifier quoted `public` is one of many.
+        SchemaCreation::MadeByInitdb if name == "public" => comment_on_public(writer, object),
+        _ => writer.comment(object, &target),
     }
     writer.security_labels(object, &target);
     writer.acl(object, "SCHEMA", &name)?;

@@ -96,6 +96,7 @@ impl Context {
             no_tablespaces: self.options.no_tablespaces,
             no_table_access_method: self.options.no_table_access_method,
             unqualified_definitions: !self.setup.has_search_path(),
+            ..SwitchOptions::default()
         }
     }
 
