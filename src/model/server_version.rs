@@ -95,6 +95,10 @@ impl ServerVersion {
     pub fn has_connection_check(self) -> bool {
         self.at_least(14)
     }
+    /// `CREATE DATABASE ... LOCALE` (13).
+    pub fn has_database_locale_option(self) -> bool {
+        self.at_least(13)
+    }
     /// `pg_database.datlocprovider`, `pg_collation` with the ICU locale apart and nulls for what is unset (15).
     pub fn has_locale_provider(self) -> bool {
         self.at_least(15)

@@ -7,7 +7,9 @@ use crate::archive::ArchiveReader;
 use crate::archive::statements::{drop_statement, owner_statement};
 use crate::connect::{ConnectParams, Session, is_connection_lost, server_error};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::{ServerVersion, TocEntry};
 use crate::progress::Progress;
+use crate::sql::quote_identifier;
 
 /// The database that was created and a session in it.
 pub(super) struct Created {
@@ -16,10 +18,11 @@ pub(super) struct Created {
     pub(super) ignored: Vec<IgnoredError>,
 }
 
-/// Creates the database of the archive, after dropping it if `--clean` says so, and connects to it.
+/// Creates the database of the archive, in place of one of that name if `--clean` says so, and connects
+/// to it.
 ///
-/// CREATE and DROP DATABASE cannot run in a transaction. If the server refuses to create, nothing has
-/// been changed, unless a database was dropped before.
+/// CREATE and DROP DATABASE cannot run in a transaction. So the new database is made under another name,
+/// and only when that has succeeded the old one is dropped: a server that lacks the locale costs nothing.
 pub(super) async fn create_database(
     session: Session,
     params: &ConnectParams,
@@ -37,29 +40,27 @@ pub(super) async fn create_database(
     };
     progress.phase("create database", 1, 0);
     let mut ignored = Vec::new();
-    let mut dropped = false;
-    if options.clean {
-        let properties = entries.iter().filter(|entry| entry.desc == "DATABASE PROPERTIES").rev();
-        for entry in properties.chain([database]) {
-            let Some(statement) = drop_statement(entry, options.if_exists) else { continue };
-            let purpose = format!("drop the database {:?}", database.tag);
-            match session.execute(&purpose, &statement).await {
-                Ok(()) => dropped |= entry.desc == "DATABASE",
-                Err(error) if options.stops_at_first_error() || is_connection_lost(&error) => {
-                    return Err(error);
-                }
-                Err(error) => {
-                    progress.warning(&format!("{}: {}", entry.describe(), error));
-                    ignored.push(IgnoredError::new(entry, &statement, &error));
-                }
+    let definition = for_target(&database.definition, session.version());
+    let create = format!("create the database {:?}", database.tag);
+    let intended = format!("CREATE DATABASE {} ", quote_identifier(&database.tag));
+    match definition.strip_prefix(&intended).filter(|_| options.clean) {
+        None => {
+            session.execute(&create, &definition).await.map_err(|error| explain(error, &database.tag))?;
+        }
+        Some(properties) => {
+            let temporary = format!("pgark_restore_{}", session.backend_pid());
+            let statement = format!("CREATE DATABASE {temporary} {properties}");
+            session.execute(&create, &statement).await.map_err(|error| explain(error, &database.tag))?;
+            let replaced = replace(&session, options, entries, database, &temporary).await;
+            if replaced.is_err() && !session.is_closed() {
+                // The first error is the one to report; the database is empty and has a telling name.
+                let _ = session
+                    .execute("drop the new database", &format!("DROP DATABASE {temporary}"))
+                    .await;
             }
+            replaced?;
         }
     }
-    let purpose = format!("create the database {:?}", database.tag);
-    session
-        .execute(&purpose, &database.definition)
-        .await
-        .map_err(|error| explain(error, dropped, &database.tag))?;
     session.close().await;
     let params = params.with_database(&database.tag);
     let incomplete = |error: Error| {
@@ -101,10 +102,51 @@ pub(super) async fn create_database(
     Ok(Created { session, params, ignored })
 }
 
-fn explain(error: Error, dropped: bool, database: &str) -> Error {
-    if dropped {
-        return error.with_hint(format!("the old database {database:?} has been dropped already"));
+/// Drops the database that is in the way and gives its name to the new one.
+async fn replace(
+    session: &Session,
+    options: &RestoreOptions,
+    entries: &[TocEntry],
+    database: &TocEntry,
+    temporary: &str,
+) -> Result<()> {
+    let properties = entries.iter().filter(|entry| entry.desc == "DATABASE PROPERTIES").rev();
+    for entry in properties.chain([database]) {
+        if let Some(statement) = drop_statement(entry, options.if_exists) {
+            session.execute(&format!("drop the database {:?}", database.tag), &statement).await?;
+        }
     }
+    let rename =
+        format!("ALTER DATABASE {temporary} RENAME TO {}", quote_identifier(&database.tag));
+    session.execute(&format!("rename the database to {:?}", database.tag), &rename).await
+}
+
+/// Rewrites the options of CREATE DATABASE for servers that do not know the newer spelling.
+///
+/// Stock pg_dump always names the locale provider, so that an archive of a server 12 could not be restored
+/// into a server 12. Only libc is rewritten: another provider is not there under any name.
+fn for_target(definition: &str, version: ServerVersion) -> String {
+    const PROVIDER: &str = " LOCALE_PROVIDER = libc";
+    const LOCALE: &str = " LOCALE = ";
+    let Some((head, mut options)) =
+        definition.split_once(" ENCODING = ").map(|(head, options)| (head, options.to_owned()))
+    else {
+        return definition.to_owned();
+    };
+    if !version.has_locale_provider() {
+        options = options.replacen(PROVIDER, "", 1);
+    }
+    if !version.has_database_locale_option()
+        && let Some((before, rest)) = options.split_once(LOCALE)
+        && let Some(end) = rest.get(1..).and_then(|inner| inner.find('\''))
+    {
+        let (locale, after) = rest.split_at(end + 2);
+        options = format!("{before} LC_COLLATE = {locale} LC_CTYPE = {locale}{after}");
+    }
+    format!("{head} ENCODING = {options}")
+}
+
+fn explain(error: Error, database: &str) -> Error {
     if error.kind() != ErrorKind::Server {
         return error;
     }
@@ -121,5 +163,24 @@ fn explain(error: Error, dropped: bool, database: &str) -> Error {
         refused.with_hint("install the locale on the server, or create the database by hand with one it has and restore without --create")
     } else {
         refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_servers_get_the_locale_in_their_own_words() {
+        let definition = "CREATE DATABASE \"a LOCALE = \" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'C.UTF-8';\n";
+        assert_eq!(for_target(definition, ServerVersion(150_000)), definition);
+        assert_eq!(
+            for_target(definition, ServerVersion(140_000)),
+            "CREATE DATABASE \"a LOCALE = \" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C.UTF-8';\n"
+        );
+        assert_eq!(
+            for_target(definition, ServerVersion(120_000)),
+            "CREATE DATABASE \"a LOCALE = \" WITH TEMPLATE = template0 ENCODING = 'UTF8' LC_COLLATE = 'C.UTF-8' LC_CTYPE = 'C.UTF-8';\n"
+        );
     }
 }

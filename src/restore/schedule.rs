@@ -555,6 +555,7 @@ impl<'a, 'b> Graph<'a, 'b> {
         }
         graph.order_definitions();
         graph.hold_data_back();
+        graph.order_inherited_triggers();
         graph.order_partition_root_loads();
         graph.order_passes();
         for node in &mut graph.nodes {
@@ -833,6 +834,51 @@ impl<'a, 'b> Graph<'a, 'b> {
         }
     }
 
+    /// Lets triggers of partitions wait for those of the tables above.
+    ///
+    /// A trigger of a partitioned table makes triggers of the same name on all partitions, and entries
+    /// of partitions may only switch these off. Below the first level pg_dump records no dependency.
+    fn order_inherited_triggers(&mut self) {
+        let mut parents: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (&parent, children) in &self.partitions {
+            for &child in children {
+                parents.entry(child).or_default().push(parent);
+            }
+        }
+        if parents.is_empty() {
+            return;
+        }
+        let mut triggers: HashMap<usize, Vec<usize>> = HashMap::new();
+        for position in 0..self.items.len() {
+            if self.items[position].entry.desc == "TRIGGER" {
+                for table in self.dependencies(position) {
+                    triggers.entry(table).or_default().push(position);
+                }
+            }
+        }
+        for position in 0..self.items.len() {
+            if self.items[position].entry.desc != "TRIGGER" {
+                continue;
+            }
+            let mut seen = HashSet::new();
+            let mut open = self.dependencies(position);
+            while let Some(table) = open.pop() {
+                for &parent in parents.get(&table).into_iter().flatten() {
+                    if seen.insert(parent) {
+                        open.push(parent);
+                    }
+                }
+            }
+            let mut earlier: Vec<usize> =
+                seen.iter().filter_map(|table| triggers.get(table)).flatten().copied().collect();
+            earlier.sort_unstable();
+            earlier.dedup();
+            for other in earlier {
+                self.must_follow(position, other);
+            }
+        }
+    }
+
     /// Rows loaded through a partitioned table may land in any partition, so whatever waits for one of
     /// its data entries waits for all of them.
     fn order_partition_root_loads(&mut self) {
@@ -866,13 +912,22 @@ impl<'a, 'b> Graph<'a, 'b> {
 
     fn order_passes(&mut self) {
         let main_done = self.gate(Pass::Acl, Section::None);
+        let schemas_open = self.gate(Pass::Acl, Section::None);
         let acl_done = self.gate(Pass::PostAcl, Section::None);
-        self.must_follow(acl_done, main_done);
+        self.must_follow(schemas_open, main_done);
+        self.must_follow(acl_done, schemas_open);
         for position in 0..self.items.len() {
             match self.items[position].pass {
                 Pass::Main => self.must_follow(main_done, position),
                 Pass::Acl => {
-                    self.must_follow(position, main_done);
+                    // A grant made in the name of another role fails while that role may not use the
+                    // schema, and dependency lists do not say so.
+                    if self.items[position].entry.tag.starts_with("SCHEMA ") {
+                        self.must_follow(position, main_done);
+                        self.must_follow(schemas_open, position);
+                    } else {
+                        self.must_follow(position, schemas_open);
+                    }
                     self.must_follow(acl_done, position);
                 }
                 Pass::PostAcl => self.must_follow(position, acl_done),

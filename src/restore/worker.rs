@@ -118,8 +118,13 @@ impl Context {
             }
         }
         let mut list = Vec::new();
+        let leaves_role = definition.contains("SESSION AUTHORIZATION");
         if !definition.trim().is_empty() {
             list.push(definition.into_owned());
+        }
+        if leaves_role && let Some(role) = &self.options.role {
+            // Grants in the name of others end with a reset that takes the role of --role along.
+            list.push(format!("SET ROLE {};", quote_identifier(role)));
         }
         if !self.options.no_owner {
             let owner = owner_statement(entry).map_err(|error| {

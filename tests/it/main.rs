@@ -11,4 +11,5 @@ mod harness;
 mod licences;
 mod objects;
 mod readme;
+mod restore;
 mod shape;
