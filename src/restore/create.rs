@@ -45,12 +45,18 @@ pub(super) async fn create_database(
     let intended = format!("CREATE DATABASE {} ", quote_identifier(&database.tag));
     match definition.strip_prefix(&intended).filter(|_| options.clean) {
         None => {
-            session.execute(&create, &definition).await.map_err(|error| explain(error, &database.tag))?;
+            session
+                .execute(&create, &definition)
+                .await
+                .map_err(|error| explain(error, &database.tag))?;
         }
         Some(properties) => {
             let temporary = format!("pgark_restore_{}", session.backend_pid());
             let statement = format!("CREATE DATABASE {temporary} {properties}");
-            session.execute(&create, &statement).await.map_err(|error| explain(error, &database.tag))?;
+            session
+                .execute(&create, &statement)
+                .await
+                .map_err(|error| explain(error, &database.tag))?;
             let replaced = replace(&session, options, entries, database, &temporary).await;
             if replaced.is_err() && !session.is_closed() {
                 // The first error is the one to report; the database is empty and has a telling name.

@@ -22,7 +22,6 @@ mod report;
 mod roles;
 mod run;
 mod schedule;
-mod selection;
 mod sequences;
 mod session;
 mod worker;

@@ -1,9 +1,11 @@
 //! What a restore is asked to do.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
+use crate::archive::selection::RestoreSelection;
 use crate::connect::ConnectParams;
-use crate::model::Section;
+use crate::model::{DumpId, Section};
 
 /// Whether the target may hold something already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +72,8 @@ pub struct RestoreOptions {
     pub functions: Vec<String>,
     /// The triggers to restore, as the archive lists them: `table trigger`; empty for all.
     pub triggers: Vec<String>,
+    /// The only entries that may be restored, as a list file names them; none for all.
+    pub listed: Option<HashSet<DumpId>>,
     /// Restores everything in one transaction, or nothing.
     pub single_transaction: bool,
     /// Turns triggers and foreign keys of existing tables off while their data is loaded.
@@ -118,6 +122,7 @@ impl RestoreOptions {
             indexes: Vec::new(),
             functions: Vec::new(),
             triggers: Vec::new(),
+            listed: None,
             single_transaction: false,
             disable_triggers: false,
             superuser: None,
@@ -151,6 +156,30 @@ impl RestoreOptions {
         }
     }
 
+    /// Returns what of the archive is wanted.
+    pub(super) fn selection(&self) -> RestoreSelection {
+        RestoreSelection {
+            sections: self.sections.clone(),
+            schemas: self.schemas.clone(),
+            exclude_schemas: self.exclude_schemas.clone(),
+            tables: self.tables.clone(),
+            indexes: self.indexes.clone(),
+            functions: self.functions.clone(),
+            triggers: self.triggers.clone(),
+            no_privileges: self.no_privileges,
+            no_comments: self.no_comments,
+            no_policies: self.no_policies,
+            no_publications: self.no_publications,
+            no_subscriptions: self.no_subscriptions,
+            no_security_labels: self.no_security_labels,
+            create: self.create,
+            schema: !self.data_only,
+            data: !self.schema_only,
+            statistics: !(self.no_statistics || self.schema_only || self.data_only),
+            listed: self.listed.clone(),
+        }
+    }
+
     /// Tells whether the first error ends the run.
     pub(super) fn stops_at_first_error(&self) -> bool {
         self.exit_on_error || self.single_transaction
@@ -162,6 +191,7 @@ impl RestoreOptions {
             && self.schemas.is_empty()
             && self.indexes.is_empty()
             && self.functions.is_empty()
-            && self.triggers.is_empty())
+            && self.triggers.is_empty()
+            && self.listed.is_none())
     }
 }

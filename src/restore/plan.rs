@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::options::{Mode, RestoreOptions};
 use super::preflight::{self, Request, Target};
-use super::selection::{self, Marks};
 use super::session::SessionSetup;
 use super::worker::item_name;
+use crate::archive::selection::{self, Marks};
 use crate::archive::{self, ArchiveReader};
 use crate::codec::Fingerprint;
 use crate::connect::Session;
@@ -99,25 +99,39 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
         }
     };
     archive.require_manifest()?;
-    let missing = selection::missing_names(archive.entries(), &options);
+    let wanted = options.selection();
+    let missing = selection::unmatched_names(archive.entries(), &wanted);
     if !missing.is_empty() {
         return Err(Error::new(
             ErrorKind::NotFound,
-            format!("the archive does not hold {}", missing.join(", ")),
+            format!("not everything that was named is in the archive: {}", missing.join(", ")),
         )
         .with_hint(
             "names are exact, case-sensitive and without quotes, as \"pgark inspect\" lists them",
         ));
     }
-    let mut marks = selection::mark(archive.entries(), &options);
+    let mut marks = selection::marks(archive.entries(), &wanted);
+    for marks in &mut marks {
+        // What sets up sessions is sent to every one of them, whatever is selected.
+        marks.special = false;
+    }
     let setup = SessionSetup::new(archive.entries(), options.role.as_deref());
 
     let session = Session::connect(&options.connection).await?;
-    setup.apply(&session).await?;
+    session.check_no_pooler().await?;
+    let mut findings = preflight::check_encoding(&session, &options, &setup).await?;
+    if findings.has_obstacles() {
+        setup.apply_role(&session).await?;
+    } else {
+        setup.apply(&session).await?;
+    }
+    if options.create {
+        findings.forget_obstacles();
+    }
     let target = Target::read(&session).await?;
     let request =
         Request { options: &options, entries: archive.entries(), marks: &marks, setup: &setup };
-    let mut findings = preflight::check(&session, &target, &request).await?;
+    let mut findings = preflight::check(&session, &target, &request, findings).await?;
     findings.refuse(&session)?;
     let mut warnings = findings.warnings;
     if target.version.is_untested() {

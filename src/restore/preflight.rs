@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::options::{Mode, RestoreOptions};
 use super::roles;
-use super::selection::Marks;
 use super::session::SessionSetup;
+use crate::archive::selection::Marks;
 use crate::archive::statements::is_database_entry;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,7 +25,6 @@ pub(super) struct Target {
     pub(super) lock_share: usize,
     /// Whether a table that is truncated in the transaction of its load needs no WAL.
     pub(super) minimal_wal: bool,
-    pub(super) encoding: String,
 }
 
 const FACTS: &str = "
@@ -34,7 +33,6 @@ select current_user as current_role, pg_catalog.current_setting('is_superuser') 
        pg_catalog.current_setting('max_connections')::int8
          + pg_catalog.current_setting('max_prepared_transactions')::int8 as backends,
        pg_catalog.current_setting('wal_level') as wal_level,
-       pg_catalog.current_setting('server_encoding') as encoding,
        pg_catalog.pg_is_in_recovery() as standby,
        pg_catalog.current_setting('default_transaction_read_only') as read_only";
 
@@ -64,7 +62,6 @@ impl Target {
             superuser: row.boolean("superuser")?,
             lock_share: slots / 4,
             minimal_wal: row.text("wal_level")? == "minimal",
-            encoding: row.text("encoding")?.to_owned(),
         })
     }
 }
@@ -100,6 +97,17 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    /// Tells whether something has been found that stands in the way.
+    pub(super) fn has_obstacles(&self) -> bool {
+        !self.obstacles.is_empty()
+    }
+
+    /// Forgets what stands in the way only of the database that is connected to.
+    pub(super) fn forget_obstacles(&mut self) {
+        self.obstacles.clear();
+        self.hints.clear();
+    }
+
     fn obstacle(&mut self, text: String, hint: &str) {
         self.obstacles.push(text);
         if !self.hints.iter().any(|other| other == hint) {
@@ -135,13 +143,12 @@ pub(super) async fn check(
     session: &Session,
     target: &Target,
     request: &Request<'_>,
+    mut findings: Findings,
 ) -> Result<Findings> {
-    let mut findings = Findings::default();
     if request.options.create {
         check_new_database(session, request, &mut findings).await?;
     } else {
         check_emptiness(session, request, &mut findings).await?;
-        check_encoding(session, target, request, &mut findings).await?;
     }
     check_roles(session, request, &mut findings).await?;
     check_tablespaces(session, request, &mut findings).await?;
@@ -289,22 +296,27 @@ fn object_name(entry: &TocEntry) -> Option<(&str, &str, &str)> {
     Some((class, entry.namespace.as_deref()?, &entry.tag))
 }
 
-async fn check_encoding(
+/// Compares the encodings of archive and database, and tells whether the session can be set up.
+///
+/// Comes before everything else: the names in the archive can only be compared with those on the server
+/// when the session speaks the archive's encoding.
+pub(super) async fn check_encoding(
     session: &Session,
-    target: &Target,
-    request: &Request<'_>,
-    findings: &mut Findings,
-) -> Result<()> {
-    let Some(source) = request.setup.encoding() else { return Ok(()) };
-    let own = target.encoding.as_str();
+    options: &RestoreOptions,
+    setup: &SessionSetup,
+) -> Result<Findings> {
+    let mut findings = Findings::default();
+    let Some(source) = setup.encoding() else { return Ok(findings) };
+    let own = session.parameter("server_encoding").unwrap_or_default();
+    let own = own.as_str();
     if source.eq_ignore_ascii_case(own) || own == "SQL_ASCII" {
-        return Ok(());
+        return Ok(findings);
     }
     if source == "SQL_ASCII" {
         findings.warnings.push(format!(
             "the archive holds text without a known encoding (SQL_ASCII); rows that are not valid {own} will be refused"
         ));
-        return Ok(());
+        return Ok(findings);
     }
     let literal = |name: &str| crate::sql::quote_literal_for_server(name);
     let known = session
@@ -329,7 +341,11 @@ async fn check_encoding(
             "the archive holds text in {source}; rows with characters that {own} does not have will be refused"
         ));
     }
-    Ok(())
+    if options.create {
+        // The database that will hold the data is still to be made, with an encoding of its own.
+        findings.warnings.clear();
+    }
+    Ok(findings)
 }
 
 async fn check_roles(

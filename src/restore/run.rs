@@ -45,15 +45,7 @@ impl RestorePlan {
     pub async fn run(self, interrupt: Interrupt) -> Result<RestoreReport> {
         let began = Instant::now();
         let RestorePlan {
-            options,
-            archive,
-            marks,
-            setup,
-            mut target,
-            session,
-            expected,
-            progress,
-            ..
+            options, archive, marks, setup, target, session, expected, progress, ..
         } = self;
         let mut params = options.connection.clone();
         let mut report =
@@ -67,7 +59,6 @@ impl RestorePlan {
             session = created.session;
             params = created.params;
             report.ignored = created.ignored;
-            target.encoding = session.parameter("server_encoding").unwrap_or_default();
         }
         report.database = params.database().to_owned();
         let by_id = archive

@@ -81,6 +81,13 @@ impl SessionSetup {
         Ok(session)
     }
 
+    /// Sets only the role, for a connection that cannot speak the archive's encoding.
+    pub(super) async fn apply_role(&self, session: &Session) -> Result<()> {
+        let Some(role) = &self.role else { return Ok(()) };
+        let sql = format!("SET ROLE {}", quote_identifier(role));
+        session.execute(&format!("work as role {role}"), &sql).await
+    }
+
     /// Sets a connection up.
     pub(super) async fn apply(&self, session: &Session) -> Result<()> {
         session.execute("set up the session", &self.statements(session.version())).await

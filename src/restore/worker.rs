@@ -13,10 +13,10 @@ use super::options::RestoreOptions;
 use super::preflight::Target;
 use super::report::{IgnoredError, TableReport};
 use super::schedule::Job;
-use super::selection::Marks;
 use super::session::SessionSetup;
 use super::{inserts, large_objects};
 use crate::archive::ArchiveReader;
+use crate::archive::selection::Marks;
 use crate::archive::statements::{
     self, SwitchOptions, Switches, loads_via_partition_root, owner_statement,
     partitioned_access_method,

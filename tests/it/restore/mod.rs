@@ -75,12 +75,17 @@ fn load_demo(database: &Database) {
         let wanted = needs.split(", ").all(|need| match need.split_once(' ') {
             Some(("server", major)) => database.major() >= major.parse().expect("a number"),
             Some(("extension", name)) => {
-                let known = format!("select count(*) from pg_available_extensions where name = '{name}'");
+                let known =
+                    format!("select count(*) from pg_available_extensions where name = '{name}'");
                 database.query(&known) == "1"
             }
             _ => match need {
                 "never" => false,
-                "xml" => database.query("select count(*) from pg_settings where name = 'xmlbinary'") == "1" && has_xml(database),
+                "xml" => {
+                    database.query("select count(*) from pg_settings where name = 'xmlbinary'")
+                        == "1"
+                        && has_xml(database)
+                }
                 _ => true,
             },
         });
@@ -113,9 +118,8 @@ fn assert_same(expected: &str, found: &str, context: &str) {
     }
     let at = expected.lines().zip(found.lines()).position(|(one, other)| one != other);
     let at = at.unwrap_or_else(|| expected.lines().count().min(found.lines().count()));
-    let around = |text: &str| {
-        text.lines().skip(at.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n")
-    };
+    let around =
+        |text: &str| text.lines().skip(at.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
     panic!(
         "{context}: line {} differs\n--- expected\n{}\n--- found\n{}",
         at + 1,

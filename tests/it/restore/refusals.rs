@@ -39,13 +39,17 @@ async fn a_target_with_user_objects_is_refused_unless_an_option_expects_them() {
             let target = server.database("refuse_target");
             target.execute(occupant);
             let text = refused(options(&archive, &target)).await;
-            assert!(text.contains("the database is not empty: ") && text.contains("mine"), "{text}");
+            assert!(
+                text.contains("the database is not empty: ") && text.contains("mine"),
+                "{text}"
+            );
             assert!(text.contains("--mode append"), "{text}");
         }
         // An extension's objects are nobody's data, and an empty schema holds nothing.
         let target = server.database("refuse_target");
         target.execute("create schema nothing");
-        if target.query("select count(*) from pg_available_extensions where name = 'hstore'") == "1" {
+        if target.query("select count(*) from pg_available_extensions where name = 'hstore'") == "1"
+        {
             target.execute("create extension hstore");
         }
         restored(options(&archive, &target)).await;
@@ -58,10 +62,17 @@ async fn a_target_with_user_objects_is_refused_unless_an_option_expects_them() {
         let text =
             refused(RestoreOptions { tables: tables.clone(), ..options(&archive, &other) }).await;
         assert!(text.contains("holds already what is to be restored: table public.t"), "{text}");
-        restored(RestoreOptions { data_only: true, tables: tables.clone(), ..options(&archive, &other) }).await;
+        restored(RestoreOptions {
+            data_only: true,
+            tables: tables.clone(),
+            ..options(&archive, &other)
+        })
+        .await;
         assert_eq!(other.query("select count(*) from t"), "2");
-        restored(RestoreOptions { sections: vec![Section::PostData], ..options(&archive, &other) }).await;
-        restored(RestoreOptions { clean: true, if_exists: true, ..options(&archive, &other) }).await;
+        restored(RestoreOptions { sections: vec![Section::PostData], ..options(&archive, &other) })
+            .await;
+        restored(RestoreOptions { clean: true, if_exists: true, ..options(&archive, &other) })
+            .await;
         assert_eq!(other.query("select count(*) from t"), "1");
         other.execute("drop table t; drop schema s cascade; create schema s");
         let report = restored(RestoreOptions { tables, ..options(&archive, &other) }).await;
@@ -84,12 +95,16 @@ async fn everything_that_is_missing_is_named_at_once() {
     let world = World::new();
     let archive = world.path("archive");
     stock.dump_archive(&source, &archive, &["-Fd"]);
-    source.execute(&format!("drop owned by {owner}, {reader} cascade; drop role {owner}, {reader}"));
+    source
+        .execute(&format!("drop owned by {owner}, {reader} cascade; drop role {owner}, {reader}"));
     let target = server.database("refuse_missing_target");
     let text = refused(options(&archive, &target)).await;
     assert!(text.contains("2 things stand in the way"), "{text}");
     assert!(text.contains(&format!("roles that own objects do not exist: {owner}")), "{text}");
-    assert!(text.contains(&format!("privileges or policies name do not exist: {reader}")), "{text}");
+    assert!(
+        text.contains(&format!("privileges or policies name do not exist: {reader}")),
+        "{text}"
+    );
     assert!(text.contains("--no-owner") && text.contains("--no-privileges"), "{text}");
     restored(RestoreOptions {
         no_owner: true,
@@ -140,7 +155,8 @@ async fn encodings_that_cannot_hold_the_data_are_refused_or_named_with_the_row()
     assert!(text.contains("cannot be converted to the database's encoding LATIN1"), "{text}");
 
     let source = server.database_with("encoding_source", &options_of("UTF8"));
-    source.execute("create table t(id int, v text); insert into t values (1, 'plain'), (2, '日本')");
+    source
+        .execute("create table t(id int, v text); insert into t values (1, 'plain'), (2, '日本')");
     let archive = world.path("utf8");
     stock.dump_archive(&source, &archive, &["-Fd"]);
     let target = server.database_with("encoding_target", &options_of("LATIN1"));
@@ -216,11 +232,26 @@ async fn options_that_exclude_each_other_are_a_usage_error() {
     let target = server.database("refuse_usage");
     let base = |target: &Database| options("nowhere".as_ref(), target);
     let cases: Vec<(RestoreOptions, &str)> = vec![
-        (RestoreOptions { clean: true, data_only: true, ..base(&target) }, "-c/--clean and -a/--data-only"),
-        (RestoreOptions { schema_only: true, data_only: true, ..base(&target) }, "-s/--schema-only and -a/--data-only"),
-        (RestoreOptions { single_transaction: true, jobs: 2, ..base(&target) }, "--single-transaction and multiple jobs"),
-        (RestoreOptions { single_transaction: true, create: true, ..base(&target) }, "-C/--create and -1"),
-        (RestoreOptions { if_exists: true, ..base(&target) }, "--if-exists requires option -c/--clean"),
+        (
+            RestoreOptions { clean: true, data_only: true, ..base(&target) },
+            "-c/--clean and -a/--data-only",
+        ),
+        (
+            RestoreOptions { schema_only: true, data_only: true, ..base(&target) },
+            "-s/--schema-only and -a/--data-only",
+        ),
+        (
+            RestoreOptions { single_transaction: true, jobs: 2, ..base(&target) },
+            "--single-transaction and multiple jobs",
+        ),
+        (
+            RestoreOptions { single_transaction: true, create: true, ..base(&target) },
+            "-C/--create and -1",
+        ),
+        (
+            RestoreOptions { if_exists: true, ..base(&target) },
+            "--if-exists requires option -c/--clean",
+        ),
     ];
     for (options, expected) in cases {
         let error = plan(options, silent()).await.expect_err("usage");

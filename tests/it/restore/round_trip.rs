@@ -18,8 +18,7 @@ async fn the_sample_database_comes_back_as_it_was() {
             let expected = contents(stock, &source);
             for jobs in [1, 4] {
                 let target = server.database("restore_target");
-                let report =
-                    restored(RestoreOptions { jobs, ..options(&archive, &target) }).await;
+                let report = restored(RestoreOptions { jobs, ..options(&archive, &target) }).await;
                 assert!(report.rows > 0 && report.ignored.is_empty());
                 assert!(!report.checked, "pg_dump writes no manifest");
                 let context = format!("{server}, pg_dump {}, -j {jobs}", stock.major());
@@ -81,7 +80,9 @@ async fn tangled_schemas_restore_on_many_connections_without_deadlock() {
             })
             .collect();
         let keys: String = (1..120)
-            .map(|n| format!("alter table a.t{n} add foreign key (o) references a.t{}(id);\n", n / 2))
+            .map(|n| {
+                format!("alter table a.t{n} add foreign key (o) references a.t{}(id);\n", n / 2)
+            })
             .collect();
         source.execute(&format!("{many}{keys}"));
         let world = World::new();
@@ -90,7 +91,9 @@ async fn tangled_schemas_restore_on_many_connections_without_deadlock() {
         let expected = contents(&stock, &source);
         for jobs in [1, 2, 4, 8] {
             let target = server.database("restore_tangle_target");
-            let report = restored(RestoreOptions { jobs, analyze: true, ..options(&archive, &target) }).await;
+            let report =
+                restored(RestoreOptions { jobs, analyze: true, ..options(&archive, &target) })
+                    .await;
             assert!(report.analyzed > 100);
             assert_same(&expected, &contents(&stock, &target), &format!("{server}, -j {jobs}"));
         }
@@ -116,10 +119,13 @@ async fn large_objects_come_back() {
             stock.dump_archive(&source, &archive, &["-Fd"]);
             for jobs in [1, 4] {
                 let target = server.database("restore_lo_target");
-                let report =
-                    restored(RestoreOptions { jobs, ..options(&archive, &target) }).await;
+                let report = restored(RestoreOptions { jobs, ..options(&archive, &target) }).await;
                 assert_eq!(report.large_objects, 3);
-                assert_same(&contents(&stock, &source), &contents(&stock, &target), &format!("{server}"));
+                assert_same(
+                    &contents(&stock, &source),
+                    &contents(&stock, &target),
+                    &format!("{server}"),
+                );
             }
         }
     }
@@ -162,7 +168,11 @@ async fn partitions_loaded_through_their_root_keep_every_row() {
         for jobs in [1, 8] {
             let target = server.database("restore_root_target");
             restored(RestoreOptions { jobs, ..options(&archive, &target) }).await;
-            assert_same(&contents(&stock, &source), &contents(&stock, &target), &format!("{server}"));
+            assert_same(
+                &contents(&stock, &source),
+                &contents(&stock, &target),
+                &format!("{server}"),
+            );
         }
     }
 }
