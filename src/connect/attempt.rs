@@ -27,7 +27,7 @@ pub(super) async fn connect(params: &ConnectParams) -> Result<Session> {
     for target in passes {
         search.failures.clear();
         for host in &hosts {
-            let endpoints = match Endpoint::find(params, host).await {
+            let endpoints = match within(params, Step::Lookup, Endpoint::find(params, host)).await {
                 Ok(endpoints) => endpoints,
                 Err(failure) => {
                     search.note(failure, host.to_string());
@@ -109,13 +109,7 @@ impl Search<'_> {
             Choice::On => Encryption::On(self.connector(endpoint)?),
         };
         let login = login::log_in(self.params, endpoint, &encryption);
-        match self.params.connect_timeout {
-            None => login.await,
-            Some(limit) => match tokio::time::timeout(limit, login).await {
-                Ok(login) => login,
-                Err(_) => Err(Failure::because(Step::Socket, Cause::Timeout)),
-            },
-        }
+        within(self.params, Step::Socket, login).await
     }
 
     fn connector(&self, endpoint: &Endpoint) -> Result<Arc<Connector>, Failure> {
@@ -142,6 +136,19 @@ impl Search<'_> {
             told.push(earlier.clone());
             error.with_hint(format!("before that: {earlier}"))
         })
+    }
+}
+
+/// Gives an attempt no more time than `connect_timeout`.
+async fn within<T>(
+    params: &ConnectParams,
+    step: Step,
+    attempt: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let Some(limit) = params.connect_timeout else { return attempt.await };
+    match tokio::time::timeout(limit, attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::because(step, Cause::Timeout)),
     }
 }
 

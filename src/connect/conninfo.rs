@@ -192,3 +192,64 @@ fn decode(text: &str) -> Result<String> {
     }
     String::from_utf8(bytes).map_err(|_| broken("a URI holds %xx sequences that are not UTF-8"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<Settings> {
+        let mut settings = Settings::default();
+        parse(text, &mut settings).map(|()| settings)
+    }
+
+    #[test]
+    fn values_are_unquoted_and_decoded() {
+        for (text, name, value) in [
+            ("dbname = 'o\\'neil'", "dbname", "o'neil"),
+            (r"dbname=a\ b\\c", "dbname", r"a b\c"),
+            ("dbname='' user=x", "user", "x"),
+            ("user=x\n\tdbname=y", "dbname", "y"),
+            ("password='a=b' user=x", "password", "a=b"),
+            ("postgresql://u%20u:p%3Aw@h/d%2Fd", "user", "u u"),
+            ("postgresql://u%20u:p%3Aw@h/d%2Fd", "password", "p:w"),
+            ("postgresql://u%20u:p%3Aw@h/d%2Fd", "dbname", "d/d"),
+            ("postgresql://[::1]:7,b/d?sslmode=require", "host", "::1,b"),
+            ("postgresql://[::1]:7,b/d?sslmode=require", "port", "7,"),
+            ("postgresql:///?ssl=true", "sslmode", "require"),
+        ] {
+            let settings = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(settings.get(name), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn messages_do_not_repeat_what_may_be_a_password() {
+        for text in [
+            "password=my secret user=x",
+            "password='my secret",
+            "user=x password=a my-secret=b",
+            "postgresql://u:secret%zz@h/",
+            "postgresql://u:secr et@h/",
+            "postgresql://u@h/d?password=secret=",
+        ] {
+            let error = read(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(!error.message().contains("secr"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn noise_never_panics(text in "(postgresql://)?[a-z=%'\\\\ :/@?&,\\[\\]0-9ä]{0,60}") {
+            let _ = read(&text);
+        }
+
+        #[test]
+        fn quoted_values_come_back(value in "\\PC{0,40}") {
+            let quoted = value.replace('\\', r"\\").replace('\'', r"\'");
+            let settings = read(&format!("dbname='{quoted}' user=x")).expect("quoted");
+            prop_assert_eq!(settings.get_raw("dbname"), Some(value.as_str()));
+        }
+    }
+}

@@ -549,3 +549,74 @@ pub(super) fn message(tag: u8, text: &[u8]) -> Bytes {
     message.put_bytes(0, terminator);
     message.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+
+    #[test]
+    fn messages_have_their_length_and_their_zero_byte() {
+        assert_eq!(message(b'Q', b"select 1").as_ref(), b"Q\0\0\0\x0dselect 1\0");
+        assert_eq!(message(b'Q', b"").as_ref(), b"Q\0\0\0\x05\0");
+        assert_eq!(message(b'X', b"").as_ref(), b"X\0\0\0\x04");
+        assert_eq!(affected(b"COPY 42\0"), 42);
+        assert_eq!(affected(b"INSERT 0 7\0"), 7);
+        assert_eq!(affected(b"BEGIN\0"), 0);
+    }
+
+    /// Lets a driver with one question of each kind read `noise`, and then the end.
+    async fn endure(noise: &[u8], kind: u8) {
+        let (ours, mut theirs) = UnixStream::pair().expect("sockets");
+        let (requests, receiver) = mpsc::unbounded();
+        let driver =
+            Driver::new(Wire::Unix(ours), BytesMut::new(), receiver, Arc::new(Shared::default()));
+        let query = message(b'Q', b"select 1");
+        let (started, _starting) = oneshot::channel();
+        let (done, outcome) = oneshot::channel();
+        let request = match kind % 3 {
+            0 => {
+                let (reply, _answer) = oneshot::channel();
+                let _ = done.send(Ok(0));
+                Request::Query { message: query, reply }
+            }
+            1 => {
+                let (chunks, taken) = mpsc::channel(1);
+                tokio::spawn(taken.for_each(|_| std::future::ready(())));
+                Request::CopyOut { message: query, started, chunks, done }
+            }
+            _ => {
+                let (_, data) = mpsc::channel(1);
+                Request::CopyIn { message: query, started, data, done }
+            }
+        };
+        requests.unbounded_send(request).expect("the driver listens");
+        theirs.write_all(noise).await.expect("fits into the socket's buffer");
+        theirs.shutdown().await.expect("shutdown");
+        driver.run().await;
+        outcome.await.expect("every question has an outcome").ok();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn noise_never_panics(
+            messages in proptest::collection::vec(
+                (prop::sample::select(b"TDCZEGHIcdNSAK?".to_vec()), proptest::collection::vec(any::<u8>(), 0..20), -1i32..3),
+                0..8,
+            ),
+            kind in any::<u8>(),
+        ) {
+            let mut noise = Vec::new();
+            for (tag, body, lie) in messages {
+                noise.push(tag);
+                noise.extend_from_slice(&(body.len() as i32 + 4 + if lie > 0 { lie } else { 0 }).to_be_bytes());
+                noise.extend_from_slice(&body);
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+            runtime.block_on(endure(&noise, kind));
+        }
+    }
+}

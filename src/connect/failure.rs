@@ -39,7 +39,7 @@ pub(super) struct Failure {
 pub(super) enum Cause {
     Io(io::Error),
     /// The server said no.
-    Server(ServerError),
+    Server(Box<ServerError>),
     /// We said no.
     Refused(String),
     /// The server wants a password and there is none.
@@ -114,7 +114,7 @@ impl Failure {
         error = match self.cause {
             Cause::Complete(complete) => complete.context(error.message()),
             Cause::Io(source) => error.with_source(source),
-            Cause::Server(source) => error.with_source(source),
+            Cause::Server(source) => error.with_source(*source),
             Cause::Refused(why) => error.with_source(why),
             Cause::PasswordMissing => error.with_source(PasswordMissing),
             Cause::Timeout => error.with_source("there was no answer within connect_timeout"),

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use zeroize::Zeroize;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// A parameter and the environment variable that is its default.
@@ -157,6 +159,15 @@ impl Settings {
     /// Returns where a value came from.
     pub(super) fn origin(&self, name: &str) -> Option<&Origin> {
         self.values.get(name).map(|(_, origin)| origin)
+    }
+}
+
+impl Drop for Settings {
+    /// Wipes the values: passwords are among them.
+    fn drop(&mut self) {
+        for (value, _) in self.values.values_mut() {
+            value.zeroize();
+        }
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) async fn log_in(
     let mut watched = state.lock().unwrap_or_else(PoisonError::into_inner);
     let cause = match (result, watched.error.take(), watched.refusal.take()) {
         (Ok(()), _, _) => None,
-        (Err(_), Some(server), _) => Some(Cause::Server(server)),
+        (Err(_), Some(server), _) => Some(Cause::Server(Box::new(server))),
         (Err(_), None, Some(_)) if watched.authentication.password_missing => {
             Some(Cause::PasswordMissing)
         }

@@ -310,7 +310,7 @@ impl fmt::Display for Host {
             return write!(f, "socket {socket}");
         }
         match &self.address {
-            Some(address) if self.name.is_empty() => {
+            Some(address) if self.name.is_empty() || self.name == *address => {
                 write!(f, "host {address}, port {}", self.port)
             }
             Some(address) => write!(f, "host {} ({address}), port {}", self.name, self.port),

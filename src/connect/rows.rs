@@ -315,7 +315,7 @@ mod tests {
             .expect("row");
         rows.push(&data_row(&[Some(b"1"), None, Some(b""), Some(b"f")])).expect("row");
         let first = rows.first().expect("row");
-        assert_eq!(first.boolean("flag").expect("flag"), true);
+        assert!(first.boolean("flag").expect("flag"));
         assert_eq!(first.text("name").expect("name"), "bär");
         assert_eq!(first.oid("oid").expect("oid"), Oid(16384));
         let second = rows.get(1).expect("row");

@@ -349,7 +349,7 @@ fn parse_version(text: &str) -> Option<ServerVersion> {
 }
 
 /// What the driver and the session both see.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Shared {
     parameters: Mutex<HashMap<String, String>>,
     notices: Mutex<VecDeque<ServerError>>,

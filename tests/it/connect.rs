@@ -5,6 +5,7 @@ mod login;
 mod parameters;
 mod pooler;
 mod session;
+mod strange;
 mod tls;
 
 use std::path::PathBuf;
