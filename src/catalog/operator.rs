@@ -18,12 +18,12 @@ const LIST: &str = "select o.tableoid, o.oid, o.oprname, o.oprnamespace, o.oprow
     left join pg_catalog.pg_type rt on rt.oid = o.oprright
     left join pg_catalog.pg_namespace rn on rn.oid = rt.typnamespace";
 
-const DEFINITIONS: &str =
-    "select o.oid, o.oprcode, o.oprcode::pg_catalog.regprocedure as signature,
+const DEFINITIONS: &str = "select o.oid, o.oprcode::pg_catalog.regprocedure as signature,
         o.oprleft::pg_catalog.regtype as left_type, o.oprright::pg_catalog.regtype as right_type,
         cn.nspname as commutator_schema, c.oprname as commutator,
         nn.nspname as negator_schema, n.oprname as negator,
-        o.oprcanmerge, o.oprcanhash, o.oprrest, o.oprjoin
+        o.oprcanmerge, o.oprcanhash, o.oprrest::pg_catalog.regprocedure as oprrest,
+        o.oprjoin::pg_catalog.regprocedure as oprjoin
     from pg_catalog.pg_operator o
     left join pg_catalog.pg_operator c on c.oid = o.oprcom
     left join pg_catalog.pg_namespace cn on cn.oid = c.oprnamespace
@@ -65,15 +65,15 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &HashMap<Oid, DumpId>
     for row in rows.iter() {
         let Some(&id) = wanted.get(&row.oid("oid")?) else { continue };
         let definition = OperatorDefinition {
-            function: row.text("oprcode")?.to_owned(),
+            function: name_of(row.text("signature")?).to_owned(),
             left: reference(&row, "left_type")?,
             right: reference(&row, "right_type")?,
             commutator: pair(&row, "commutator_schema", "commutator"),
             negator: pair(&row, "negator_schema", "negator"),
             merges: row.boolean("oprcanmerge")?,
             hashes: row.boolean("oprcanhash")?,
-            restrict: reference(&row, "oprrest")?,
-            join: reference(&row, "oprjoin")?,
+            restrict: reference(&row, "oprrest")?.map(|text| name_of(&text).to_owned()),
+            join: reference(&row, "oprjoin")?.map(|text| name_of(&text).to_owned()),
         };
         let mut is_postfix = false;
         if let Kind::Operator(operator) = &mut reader.database.object_mut(id).kind {
@@ -88,4 +88,19 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &HashMap<Oid, DumpId>
         }
     }
     Ok(())
+}
+
+/// Returns a function's signature up to its parenthesis.
+///
+/// `regproc` would qualify the name of an overloaded function also where a signature does not need it.
+fn name_of(signature: &str) -> &str {
+    let mut quoted = false;
+    for (place, character) in signature.char_indices() {
+        match character {
+            '"' => quoted = !quoted,
+            '(' if !quoted => return &signature[..place],
+            _ => {}
+        }
+    }
+    signature
 }

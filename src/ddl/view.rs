@@ -52,11 +52,11 @@ pub(super) fn dummy_query(writer: &Writer<'_>, view: &Table) -> String {
                 None => String::new(),
             };
             format!(
-                "    NULL::{}{collation} AS {}",
+                "\n    NULL::{}{collation} AS {}",
                 column.type_name,
                 writer.identifier(&column.name)
             )
         })
         .collect();
-    format!("SELECT\n{}", columns.join(",\n"))
+    format!("SELECT{}", columns.join(","))
 }
