@@ -5,7 +5,9 @@ use std::future::Future;
 use super::arguments::{ConnectionArguments, PromptArguments};
 use super::progress::Display;
 use super::world::World;
-use crate::connect::{ConnectParams, ConnectRequest, Secret, server_error, sqlstate};
+use crate::connect::{
+    ConnectParams, ConnectRequest, Secret, needs_password, server_error, sqlstate,
+};
 use crate::error::{Context, Error, ErrorKind, Result};
 
 /// Works out where to connect; `database` is a name given outside the connection options.
@@ -59,6 +61,9 @@ pub(super) async fn with_password<T, F>(
 where
     F: Future<Output = Result<T>>,
 {
+    for warning in params.warnings() {
+        display.handle().warning(warning);
+    }
     if prompt.password {
         let params = ask(params, display).await?;
         return work(params).await;
@@ -72,22 +77,8 @@ where
 }
 
 fn wants_password(error: &Error) -> bool {
-    if error.kind() != ErrorKind::Connection {
-        return false;
-    }
-    match server_error(error) {
-        Some(refusal) => refusal.sqlstate == sqlstate::INVALID_PASSWORD,
-        None => {
-            let mut next: Option<&dyn std::error::Error> = Some(error);
-            while let Some(cause) = next {
-                if cause.to_string().contains("password missing") {
-                    return true;
-                }
-                next = cause.source();
-            }
-            false
-        }
-    }
+    needs_password(error)
+        || server_error(error).is_some_and(|refusal| refusal.sqlstate == sqlstate::INVALID_PASSWORD)
 }
 
 async fn ask(params: ConnectParams, display: &Display) -> Result<ConnectParams> {

@@ -89,9 +89,10 @@ impl Keeper {
         progress: &ProgressHandle,
     ) -> Result<Keeper> {
         let interrupt = &options.interrupt;
-        let recipe = SessionRecipe::new(params.clone(), options.settings.clone());
-        let session = recipe.connect().await?;
-        // session.check_no_pooler().await?;
+        let session = Session::connect(params).await?;
+        session.check_no_pooler().await?;
+        // Of several hosts or addresses the others follow to the one that answered.
+        let recipe = SessionRecipe::new(session.same_server().clone(), options.settings.clone());
         if session.version().is_untested() {
             progress.warning(&format!(
                 "the server's version {} is newer than any that pgark was tested with",
