@@ -45,6 +45,8 @@ async fn pieces(run: &Run) -> Result<()> {
             Some(joined) => joined,
             None => match join(run).await {
                 Ok(joined) => joined,
+                // The others were quicker: the keeper has ended meanwhile, and the snapshot with it.
+                Err(_) if !run.queue.has_open() => break,
                 Err(error) => {
                     pause_after(run, &mut failures, error).await?;
                     continue;
