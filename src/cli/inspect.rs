@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
+use chrono::Local;
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
@@ -20,43 +21,75 @@ pub(super) fn run(arguments: &InspectArguments) -> Result<()> {
     output::result(&Contents::of(reader.as_ref()), arguments.json, ToString::to_string)
 }
 
-/// Prints the table of contents in the form that `pg_restore --use-list` reads.
+/// Prints the table of contents as `pg_restore --list` does.
+///
+/// Authority: `PrintTOCSummary` of `pg_backup_archiver.c`.
 pub(super) fn list(path: &Path) -> Result<()> {
     let reader = archive::open(path)?;
     let header = reader.header();
+    let created = header.created.to_naive().and_then(|time| time.and_local_timezone(Local).earliest());
+    let created = match created {
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S %Z").to_string(),
+        None => "an unknown time".to_owned(),
+    };
     let mut text = format!(
-        ";\n; Archive of database {}\n; {} entries, format {}, compression {}\n; Dumped from {} by {}\n;\n",
-        visible(&header.database),
+        ";\n\
+         ; Archive created at {created}\n\
+         ;     dbname: {}\n\
+         ;     TOC Entries: {}\n\
+         ;     Compression: {}\n\
+         ;     Dump Version: {}.{}-{}\n\
+         ;     Format: {}\n\
+         ;     Integer: {} bytes\n\
+         ;     Offset: {} bytes\n\
+         ;     Dumped from database version: {}\n\
+         ;     Dumped by pg_dump version: {}\n\
+         ;\n;\n; Selected TOC Entries:\n;\n",
+        one_line(&header.database),
         reader.entries().len(),
-        header.format.name(),
         header.algorithm,
-        visible(&header.server_version),
-        visible(&header.dumper_version),
+        header.version.major,
+        header.version.minor,
+        header.version.rev,
+        header.format.name(),
+        header.int_size,
+        header.offset_size,
+        one_line(&header.server_version),
+        one_line(&header.dumper_version),
     );
-    for entry in reader.entries() {
+    for entry in reader.entries().iter().filter(|entry| is_listed(entry)) {
         text += &listed(entry);
     }
     output::print(&text)
 }
 
-/// Returns an entry's line: `id; class oid DESC schema tag owner`, with `-` for what it does not have.
-///
-/// Line breaks in names become spaces, as in `PrintTOCSummary` of `pg_backup_archiver.c`: only the id
-/// is read back.
+/// Tells whether an entry is in the list: not what describes the archive or the database itself, which
+/// are restored with `--create` or always.
+fn is_listed(entry: &TocEntry) -> bool {
+    match entry.desc.as_str() {
+        "ENCODING" | "STDSTRINGS" | "SEARCHPATH" | "DATABASE" | "DATABASE PROPERTIES" => false,
+        "ACL" | "COMMENT" | "SECURITY LABEL" => !entry.tag.starts_with("DATABASE "),
+        _ => true,
+    }
+}
+
+/// Makes a name fit on a line; line breaks become spaces, because only the id is read back.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+/// Returns an entry's line: `id; class oid DESC schema tag owner`, with `-` for no schema.
 fn listed(entry: &TocEntry) -> String {
-    let sanitized = |text: Option<&str>| match text {
-        Some(text) if !text.is_empty() => text.replace(['\n', '\r'], " "),
-        _ => "-".to_owned(),
-    };
+    let schema = entry.namespace.as_deref().filter(|schema| !schema.is_empty()).unwrap_or("-");
     format!(
         "{}; {} {} {} {} {} {}\n",
         entry.dump_id,
         entry.catalog_id.class,
         entry.catalog_id.oid,
         entry.desc,
-        sanitized(entry.namespace.as_deref()),
-        sanitized(Some(&entry.tag)),
-        sanitized(entry.owner.as_deref()).replace('-', ""),
+        one_line(schema),
+        one_line(&entry.tag),
+        one_line(entry.owner.as_deref().unwrap_or_default()),
     )
 }
 
@@ -129,7 +162,7 @@ impl Contents {
         Contents {
             path: reader.path().display().to_string(),
             database: header.database.clone(),
-            format: header.format.name().to_owned(),
+            format: header.format.name().to_lowercase(),
             archive_version: header.version.to_string(),
             compression: header.algorithm.to_string(),
             server_version: header.server_version.clone(),
