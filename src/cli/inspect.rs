@@ -29,7 +29,11 @@ pub(super) fn list(path: &Path) -> Result<()> {
     let header = reader.header();
     let created = header.created.to_naive().and_then(|time| time.and_local_timezone(Local).earliest());
     let created = match created {
-        Some(time) => time.format("%Y-%m-%d %H:%M:%S %Z").to_string(),
+        // The zone's offset: its name, which pg_restore prints, is known to the C library alone.
+        Some(time) if time.offset().local_minus_utc() == 0 => {
+            time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+        }
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S %:z").to_string(),
         None => "an unknown time".to_owned(),
     };
     let mut text = format!(
@@ -50,7 +54,7 @@ pub(super) fn list(path: &Path) -> Result<()> {
         header.algorithm,
         header.version.major,
         header.version.minor,
-        header.version.rev,
+        header.version.revision,
         header.format.name(),
         header.int_size,
         header.offset_size,
