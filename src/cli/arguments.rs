@@ -24,6 +24,7 @@ changed, 5 declined, 6 not found, 7 locked, 8 storage, 9 verification failed, 10
     disable_version_flag = true,
     disable_help_subcommand = true,
     arg_required_else_help = true,
+    args_override_self = true,
     after_help = AFTER_HELP,
     max_term_width = 100
 )]

@@ -45,7 +45,7 @@ fn unknown_style() -> ProgressStyle {
 }
 
 fn known_style() -> ProgressStyle {
-    ProgressStyle::with_template("{msg} [{bar:17}] {prefix}")
+    ProgressStyle::with_template("{msg} [{bar:12}] {prefix}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
 }
@@ -90,7 +90,7 @@ impl Form for Bars {
             Some(fraction) => {
                 self.overall.set_style(known_style());
                 self.overall.set_position((fraction * 1000.0) as u64);
-                self.overall.set_message(fitted(&snapshot.phase, 10));
+                self.overall.set_message(fitted(short(&snapshot.phase), 10));
                 self.overall.set_prefix(summary(snapshot, fraction));
             }
             None => {
@@ -131,11 +131,20 @@ impl Form for Bars {
     }
 }
 
+/// Returns the verb of a phase, such as `dumping` of `dumping table data`; the bar needs the room.
+fn short(phase: &str) -> &str {
+    phase.split(' ').next().unwrap_or(phase)
+}
+
 fn summary(snapshot: &Snapshot, fraction: f64) -> String {
     let left = match snapshot.left {
         Some(left) => format!(" {} left", clock(left)),
         None => String::new(),
     };
+    if snapshot.bytes == 0 && snapshot.rows == 0 {
+        let (done, all) = (snapshot.items_done, snapshot.total_items);
+        return format!("{:3.0}% {done} of {all}{left}", (fraction * 100.0).floor());
+    }
     format!(
         "{:3.0}% {:>10} {:>6} rows {:>9}/s{left}",
         (fraction * 100.0).floor(),
@@ -153,7 +162,7 @@ fn line(item: &Item) -> String {
     format!(
         "  {} {:>10} {rows:>11} {:>8}",
         fitted(&item.name, NAME_WIDTH),
-        bytes(item.bytes),
+        if item.bytes > 0 { bytes(item.bytes) } else { String::new() },
         clock(item.started.elapsed()),
     )
 }
@@ -190,6 +199,6 @@ mod tests {
             in_flight: Vec::new(),
         };
         let text = summary(&snapshot, 1.0);
-        assert!("dumping    [] ".width() + 17 + text.width() < 80, "{text}");
+        assert!("dumping    [] ".width() + 12 + text.width() < 80, "{text}");
     }
 }

@@ -20,6 +20,13 @@ pub(super) struct Item {
     pub(super) pieces: u32,
 }
 
+impl Item {
+    /// Returns what the item adds to the total: what has passed, when nothing was expected.
+    fn expected(&self) -> u64 {
+        if self.expected == 0 { self.bytes } else { self.expected }
+    }
+}
+
 /// Counts what is reported.
 #[derive(Debug)]
 pub(super) struct Tracker {
@@ -58,6 +65,9 @@ const SPEED_WINDOW: Duration = Duration::from_secs(5);
 
 /// A time left that is guessed from less work than this is noise.
 const LEAST_FRACTION_FOR_ESTIMATE: f64 = 0.02;
+
+/// All bytes have passed and something is still to do.
+const MOST_WHILE_OPEN: f64 = 0.99;
 
 impl Tracker {
     pub(super) fn new(now: Instant) -> Self {
@@ -118,8 +128,9 @@ impl Tracker {
 
     /// Counts a piece of an item as complete, and returns the item when that was the last in flight.
     pub(super) fn finished(&mut self, name: &str) -> Option<Item> {
-        let item = self.in_flight.get_mut(name)?;
+        // What takes no time is reported only when it is done.
         self.items_done += 1;
+        let item = self.in_flight.get_mut(name)?;
         item.pieces = item.pieces.saturating_sub(1);
         if item.pieces > 0 {
             return None;
@@ -127,7 +138,7 @@ impl Tracker {
         let item = self.in_flight.remove(name)?;
         self.bytes_done += item.bytes;
         self.rows_done += item.rows;
-        self.expected_done += item.expected;
+        self.expected_done += item.expected();
         Some(item)
     }
 
@@ -136,7 +147,8 @@ impl Tracker {
         let rows = self.rows_done + self.in_flight.values().map(|item| item.rows).sum::<u64>();
         let elapsed = now.saturating_duration_since(self.phase_started);
         let fraction = self.fraction();
-        let left = fraction.filter(|&done| done >= LEAST_FRACTION_FOR_ESTIMATE).map(|done| {
+        let estimable = LEAST_FRACTION_FOR_ESTIMATE..MOST_WHILE_OPEN;
+        let left = fraction.filter(|done| estimable.contains(done)).map(|done| {
             Duration::from_secs_f64((elapsed.as_secs_f64() * (1.0 - done) / done).max(0.0))
         });
         let mut in_flight: Vec<Item> = self.in_flight.values().cloned().collect();
@@ -165,9 +177,11 @@ impl Tracker {
         } else {
             1.0
         };
-        let part = |item: &Item| (item.bytes as f64 * ratio).min(item.expected as f64);
+        let part = |item: &Item| (item.bytes as f64 * ratio).min(item.expected() as f64);
         let done = self.expected_done as f64 + self.in_flight.values().map(part).sum::<f64>();
-        Some((done / self.total_bytes as f64).min(1.0))
+        // Behind the rows of a restore come indexes and constraints, which have no bytes.
+        let most = if self.items_done < self.total_items { MOST_WHILE_OPEN } else { 1.0 };
+        Some((done / self.total_bytes as f64).min(most))
     }
 
     fn speed(&mut self, bytes: u64, now: Instant) -> u64 {
@@ -209,7 +223,20 @@ mod tests {
         tracker.phase("dumping", 1, 100, start);
         tracker.started("a", 100, start);
         tracker.advanced("a", 500, 5);
+        assert_eq!(tracker.snapshot(start).fraction, Some(MOST_WHILE_OPEN));
+        assert!(tracker.finished("a").is_some());
         assert_eq!(tracker.snapshot(start).fraction, Some(1.0));
+    }
+
+    #[test]
+    fn items_of_unknown_size_count_with_what_has_passed() {
+        let start = Instant::now();
+        let mut tracker = Tracker::new(start);
+        tracker.phase("restore", 3, 100, start);
+        tracker.started("a", 0, start);
+        tracker.advanced("a", 50, 0);
+        assert!(tracker.finished("INDEX i").is_none());
+        assert_eq!(tracker.snapshot(start).fraction, Some(0.5));
     }
 
     #[test]
