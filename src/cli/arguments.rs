@@ -11,6 +11,8 @@ const AFTER_HELP: &str = "\
 Without -d the connection comes from DATABASE_URL or the PG* variables, as psql takes it;
 with any -d, DATABASE_URL is ignored.
 
+\"pgark pg_dump ...\", or a link named pg_dump, takes the options of pg_dump and prints its text.
+
 Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before anything was
 changed, 5 declined, 6 not found, 7 locked, 8 storage, 9 verification failed, 10 partial,
 130 and 143 signals.";

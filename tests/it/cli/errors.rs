@@ -69,7 +69,48 @@ fn usage_is_refused_before_anything_else() {
             code: 2,
         },
     ];
-    insta::assert_snapshot!(seen(&cases), @"");
+    insta::assert_snapshot!(seen(&cases), @r#"
+    ## unknown option (2)
+    error: unexpected argument '--frobnicate' found
+
+      tip: a similar argument exists: '--format'
+
+    Usage: pgark dump --format <FORMAT> [DBNAME]
+
+    For more information, try '--help'.
+
+    ## options that exclude each other (2)
+    error: the argument '--schema-only' cannot be used with '--data-only'
+
+    Usage: pgark dump --schema-only <DBNAME>
+
+    For more information, try '--help'.
+
+    ## a format that is not written (2)
+    error: --format asks for the custom format, which this version of pgark does not write
+
+    hint: use --format directory, or an output name without .sql, .dump or .tar
+
+    ## an output name of such a format (2)
+    error: the name of the output asks for the plain format, which this version of pgark does not write
+
+    hint: use --format directory, or an output name without .sql, .dump or .tar
+    hint: for the definitions alone, "pgark pg_dump --schema-only" prints them
+
+    ## unknown compression (2)
+    error: unrecognized compression algorithm: "bzip2"
+
+    ## no jobs (2)
+    error: invalid value '0' for '--jobs <N>': a number from 1 to 1000 is expected
+
+    For more information, try '--help'.
+
+    ## restore without a target, whatever the environment says (2)
+    error: restore needs -d, the database to restore into
+
+    hint: "pgark restore -d NAME ARCHIVE" restores into the database NAME
+    hint: DATABASE_URL is not used, because it often names the database to protect
+    "#);
 }
 
 #[test]
@@ -106,14 +147,35 @@ fn what_is_not_there_is_named() {
             code: 3,
         },
     ];
-    insta::assert_snapshot!(seen(&cases), @"");
+    insta::assert_snapshot!(seen(&cases), @r#"
+    ## no such archive (6)
+    error: archive "nowhere" does not exist
+
+    ## no server (3)
+    error: could not connect to host 127.0.0.1, port 1, user "me", database "shop"
+      cause: Connection refused (os error 111)
+
+    hint: is the server running there, and does it listen on that address and port (listen_addresses, port)?
+
+    ## no server at DATABASE_URL (3)
+    error: could not connect to host 127.0.0.1, port 1, user "me", database "other"
+      cause: Connection refused (os error 111)
+
+    hint: is the server running there, and does it listen on that address and port (listen_addresses, port)?
+
+    ## DATABASE_URL is not looked at with -d (3)
+    error: could not connect to host 127.0.0.1, port 1, user "me", database "shop"
+      cause: Connection refused (os error 111)
+
+    hint: is the server running there, and does it listen on that address and port (listen_addresses, port)?
+    "#);
 }
 
 #[test]
 fn programs_get_errors_as_json() {
     let world = World::new();
     let run = world.pgark(&["inspect", "nowhere", "--json"]).fails_with(6);
-    insta::assert_snapshot!(run.stderr, @"");
+    insta::assert_snapshot!(run.stderr, @r#"{"error":{"causes":[],"code":"not_found","exit_code":6,"hints":[],"message":"archive \"nowhere\" does not exist"}}"#);
     let run = world.pgark(&["dump", "--json", "--frobnicate"]).fails_with(2);
     insta::assert_snapshot!(run.stderr, @"");
 }

@@ -5,7 +5,32 @@ use crate::support::World;
 #[test]
 fn help_says_what_there_is() {
     let run = World::new().pgark(&["--help"]).success();
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout, @r#"
+    Dump, restore and prove PostgreSQL databases without any client tool
+
+    Usage: pgark <COMMAND>
+
+    Commands:
+      dump         Dump a database into an archive
+      restore      Load an archive into a database
+      verify       Prove that an archive is whole, or equal to a database
+      inspect      Show what an archive holds
+      demo         Show the whole tour on a throw-away server
+      completions  Print a completion script for a shell
+
+    Options:
+      -?, --help     Print help
+      -V, --version  Print the version
+
+    Without -d the connection comes from DATABASE_URL or the PG* variables, as psql takes it;
+    with any -d, DATABASE_URL is ignored.
+
+    "pgark pg_dump ...", or a link named pg_dump, takes the options of pg_dump and prints its text.
+
+    Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before anything was
+    changed, 5 declined, 6 not found, 7 locked, 8 storage, 9 verification failed, 10 partial,
+    130 and 143 signals.
+    "#);
 }
 
 #[test]
@@ -17,7 +42,81 @@ fn without_arguments_the_help_is_an_error() {
 #[test]
 fn the_host_is_h_and_help_is_a_question_mark() {
     let run = World::new().pgark(&["dump", "-?"]).success();
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout, @r"
+    Dump a database into an archive
+
+    Usage: pgark dump [OPTIONS] [DBNAME]
+
+    Arguments:
+      [DBNAME]  Database to dump, when -d is not given
+
+    Options:
+      -f, --file <PATH>               Output path; its name decides the format [default:
+                                      DBNAME-YYYYMMDDTHHMMSSZ in this directory]
+      -F, --format <FORMAT>           Format of the output: directory, custom, tar or plain [possible
+                                      values: plain, custom, directory, tar]
+      -j, --jobs <N>                  Number of connections that read [default: number of cores, at most
+                                      8]
+      -Z, --compress <SPEC>           Compression: none, gzip, lz4 or zstd, with level and details as in
+                                      zstd:9 [default: zstd]
+          --lock-wait-timeout <TIME>  Do not wait longer than this for the lock of a table, such as 30s
+          --dry-run                   Print what would be dumped, how large it is and how it would be
+                                      split, and stop
+      -?, --help                      Print help
+
+    Connection:
+      -d, --dbname <CONN>    Database to connect to: a name, a connection string or a URI
+      -h, --host <HOST>      Server host or directory of its socket
+      -p, --port <PORT>      Server port
+      -U, --username <NAME>  Role to log in as
+          --role <ROLE>      Role to become after login
+      -w, --no-password      Never ask for a password
+      -W, --password         Ask for a password before connecting
+
+    Selection:
+      -n, --schema <PATTERN>
+              Dump only these schemas (can be repeated)
+      -N, --exclude-schema <PATTERN>
+              Do not dump these schemas (can be repeated)
+      -t, --table <PATTERN>
+              Dump only these tables, views and sequences (can be repeated)
+          --table-and-children <PATTERN>
+              As --table, with their partitions and inheritance children (can be repeated)
+      -T, --exclude-table <PATTERN>
+              Do not dump these tables, views and sequences (can be repeated)
+          --exclude-table-and-children <PATTERN>
+              As --exclude-table, with their partitions and inheritance children (can be repeated)
+          --exclude-table-data <PATTERN>
+              Dump the definition of these tables and not their rows (can be repeated)
+          --exclude-table-data-and-children <PATTERN>
+              As --exclude-table-data, with their partitions and inheritance children (can be repeated)
+      -e, --extension <PATTERN>
+              Dump only these extensions (can be repeated)
+          --exclude-extension <PATTERN>
+              Do not dump these extensions (can be repeated)
+          --strict-names
+              Fail when one of the patterns that include matches nothing
+      -s, --schema-only
+              Dump definitions and no rows
+      -a, --data-only
+              Dump rows and no definitions
+      -O, --no-owner
+              Leave out who owns the objects
+      -x, --no-privileges
+              Leave out privileges [alias: --no-acl]
+
+    Output:
+          --progress <HOW>  How progress is shown [default: auto] [possible values: auto, bar, plain,
+                            json, none]
+          --json            Print the result, and errors, as JSON
+      -v, --verbose         Say more about what is being done
+
+    Examples:
+      pgark dump shop
+      pgark dump -d postgres://backup@db.example/shop -f /backups/shop -j 4
+      pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f shop-small
+      pgark dump shop --dry-run
+    ");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn dump_inspect_and_restore_talk_to_people_and_to_programs() {
     let copy = newest_server().database("results_copy");
     let run = world.pgark(&["restore", "-d", copy.uri(), "archive", "--json"]).success();
     assert_eq!(json(&run.stdout)["rows"], 1000);
-    assert_eq!(copy.query("select count(*), max(t) from numbers"), "1000|row 999\n");
+    assert_eq!(copy.query("select count(*), max(t) from numbers"), "1000|row 999");
 
     let again = world.pgark(&["restore", "-d", copy.uri(), "archive"]).fails_with(4);
     assert!(again.stderr.contains("error: "), "{}", again.stderr);
@@ -79,7 +79,7 @@ fn a_dump_that_is_interrupted_says_so_and_leaves_nothing() {
         holder.stdout(std::process::Stdio::piped());
         let mut holder = holder.spawn().expect("psql");
         wait(|| {
-            source.query("select count(*) from pg_locks where relation = 'held'::regclass") != "0\n"
+            source.query("select count(*) from pg_locks where relation = 'held'::regclass") != "0"
         });
         let mut command = world.command();
         command.args(["dump", "-d", source.uri(), "-f", "archive"]);
@@ -88,7 +88,7 @@ fn a_dump_that_is_interrupted_says_so_and_leaves_nothing() {
         wait(|| {
             source.query(
                 "select count(*) from pg_locks where relation = 'held'::regclass and not granted",
-            ) == "1\n"
+            ) == "1"
         });
         let id = dump.id().to_string();
         let sent = std::process::Command::new("kill").args([signal, &id]).status();
