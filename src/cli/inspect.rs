@@ -27,7 +27,8 @@ pub(super) fn run(arguments: &InspectArguments) -> Result<()> {
 pub(super) fn list(path: &Path) -> Result<()> {
     let reader = archive::open(path)?;
     let header = reader.header();
-    let created = header.created.to_naive().and_then(|time| time.and_local_timezone(Local).earliest());
+    let created =
+        header.created.to_naive().and_then(|time| time.and_local_timezone(Local).earliest());
     let created = match created {
         // The zone's offset: its name, which pg_restore prints, is known to the C library alone.
         Some(time) if time.offset().local_minus_utc() == 0 => {

@@ -1,7 +1,7 @@
 //! The crate `libpgdump` as a second reader of what is written here: it was made by other people from
 //! other sources.
 
-use pgark::archive::{ArchiveReader, open};
+use pgark::archive::open;
 use pgark::model::{Section, TocEntry};
 
 use super::{FIXTURES, fixture};

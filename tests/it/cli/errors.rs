@@ -177,7 +177,7 @@ fn programs_get_errors_as_json() {
     let run = world.pgark(&["inspect", "nowhere", "--json"]).fails_with(6);
     insta::assert_snapshot!(run.stderr, @r#"{"error":{"causes":[],"code":"not_found","exit_code":6,"hints":[],"message":"archive \"nowhere\" does not exist"}}"#);
     let run = world.pgark(&["dump", "--json", "--frobnicate"]).fails_with(2);
-    insta::assert_snapshot!(run.stderr, @"");
+    insta::assert_snapshot!(run.stderr, @r#"{"error":{"causes":[],"code":"usage","exit_code":2,"hints":[],"message":"unexpected argument '--frobnicate' found"}}"#);
 }
 
 #[test]
