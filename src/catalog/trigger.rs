@@ -35,6 +35,7 @@ fn triggers(version: ServerVersion, oids: &str) -> String {
     };
     format!(
         "select t.tableoid, t.oid, t.tgrelid, t.tgname, t.tgenabled, {clone} as is_clone,
+            t.tgisinternal,
             pg_catalog.pg_get_triggerdef(t.oid, false) as definition
         from pg_catalog.unnest({oids}) as wanted(oid)
         join pg_catalog.pg_trigger t on t.tgrelid = wanted.oid
@@ -57,6 +58,7 @@ pub(super) async fn read_triggers(reader: &mut Reader<'_>) -> Result<()> {
         return Ok(());
     }
     let sql = triggers(reader.version(), &oid_array(oids));
+    let clones_are_visible = reader.version().has_visible_trigger_clones();
     let rows = reader.session.query("read triggers", &sql).await?;
     for row in rows.iter() {
         let Some(&table) = reader.tables.get(&row.oid("tgrelid")?) else { continue };
@@ -64,6 +66,7 @@ pub(super) async fn read_triggers(reader: &mut Reader<'_>) -> Result<()> {
             table,
             enabled: row.character("tgenabled")?,
             partition_clone: row.boolean("is_clone")?,
+            of_foreign_key: clones_are_visible && row.boolean("tgisinternal")?,
             definition: row.text("definition")?.to_owned(),
         };
         let name = row.text("tgname")?.to_owned();

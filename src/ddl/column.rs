@@ -1,6 +1,6 @@
 //! The columns of CREATE TABLE and the settings that only ALTER can give them.
 
-use super::Writer;
+use super::{Fidelity, Writer};
 use crate::model::table::{Column, Table};
 use crate::model::{Components, Kind};
 
@@ -95,4 +95,30 @@ pub(super) fn settings(writer: &Writer<'_>, table_name: &str, table: &Table) -> 
         }
     }
     text
+}
+
+/// Tells whether a not-null constraint on a column that comes from a parent is added after the CREATE.
+///
+/// pg_dump 18 writes it as an item of the CREATE, which servers before 18 do not understand; a
+/// dump of such a server must go back to one.
+pub(super) fn not_null_follows(writer: &Writer<'_>, table: &Table, column: &Column) -> bool {
+    writer.options.fidelity == Fidelity::Corrected
+        && !writer.database.facts.version.has_table_not_null_constraints()
+        && !column.dropped
+        && !table.prints_column(column)
+        && column.not_null.as_ref().is_some_and(|constraint| constraint.local)
+}
+
+/// Returns the statements for the not-null constraints that follow the CREATE.
+pub(super) fn inherited_not_nulls(writer: &Writer<'_>, table_name: &str, table: &Table) -> String {
+    let alter = if table.relkind == 'f' { "ALTER FOREIGN TABLE" } else { "ALTER TABLE" };
+    table
+        .columns
+        .iter()
+        .filter(|column| not_null_follows(writer, table, column))
+        .map(|column| {
+            let name = writer.identifier(&column.name);
+            format!("{alter} ONLY {table_name} ALTER COLUMN {name} SET NOT NULL;\n")
+        })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! Sequences, their ownership and their values (`dumpSequence`, `dumpSequenceData` in `pg_dump.c`).
 
-use super::Writer;
+use super::{Fidelity, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::sequence::{OwningColumn, Sequence};
 use crate::model::table::Table;
@@ -116,7 +116,10 @@ fn identity(
         if always { "ALWAYS" } else { "BY DEFAULT" },
     );
     // Said only where it differs from the table, whose persistence a new sequence takes over.
-    if table.persistence != relation.persistence {
+    // Servers before 15 know no such words, and their sequences are always logged.
+    let is_known = writer.database.facts.version.has_unlogged_sequences()
+        || writer.options.fidelity == Fidelity::PgDump;
+    if table.persistence != relation.persistence && is_known {
         text.push_str(if table.persistence == 'u' { "    UNLOGGED\n" } else { "    LOGGED\n" });
     }
     text.push_str(&parameters(sequence));

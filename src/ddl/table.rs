@@ -43,6 +43,7 @@ fn create_relation(writer: &mut Writer<'_>, object: &Object, table: &Table) {
     };
     if table.relkind != 'v' {
         definition.push_str(&column::settings(writer, &name, table));
+        definition.push_str(&column::inherited_not_nulls(writer, &name, table));
     }
     if matches!(table.relkind, 'r' | 'p' | 'm') {
         definition.push_str(&match table.replica_identity {
@@ -148,7 +149,8 @@ fn inherited_not_null(
     column: &crate::model::table::Column,
 ) -> Option<String> {
     let constraint = column.not_null.as_ref().filter(|constraint| constraint.local)?;
-    if column.dropped || table.of_type.is_some() {
+    if column.dropped || table.of_type.is_some() || column::not_null_follows(writer, table, column)
+    {
         return None;
     }
     let name = match (&constraint.name, writer.options.fidelity) {

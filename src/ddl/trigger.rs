@@ -1,13 +1,16 @@
 //! Triggers (`dumpTrigger` in `pg_dump.c`).
 
-use super::Writer;
 use super::index::depends_on_extensions;
 use super::rule::on_table;
+use super::{Fidelity, Writer};
 use crate::model::trigger::Trigger;
 use crate::model::{Components, DumpId, Kind, Object, Section};
 
 pub(super) fn create_trigger(writer: &mut Writer<'_>, object: &Object, trigger: &Trigger) {
-    if !writer.options.schema {
+    // The name of a foreign key's trigger holds an oid of the source, so that its state cannot be
+    // restored; pg_dump tries.
+    let cannot_load = trigger.of_foreign_key && writer.options.fidelity == Fidelity::Corrected;
+    if !writer.options.schema || cannot_load {
         return;
     }
     let table = writer.database.object(trigger.table);

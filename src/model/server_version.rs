@@ -55,6 +55,10 @@ impl ServerVersion {
     pub fn has_publication_filters(self) -> bool {
         self.at_least(15)
     }
+    /// UNLOGGED sequences (15); before, every sequence is logged.
+    pub fn has_unlogged_sequences(self) -> bool {
+        self.at_least(15)
+    }
     /// `pg_subscription.subtwophasestate` and `subdisableonerr` (15).
     pub fn has_subscription_two_phase(self) -> bool {
         self.at_least(15)
