@@ -220,6 +220,7 @@ pub fn entries(
     }
     let mut entries = writer.finish();
     resolve_dependencies(database, &mut entries);
+    trigger::add_origins(database, &mut entries);
     Ok(entries)
 }
 

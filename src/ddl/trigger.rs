@@ -1,10 +1,12 @@
 //! Triggers (`dumpTrigger` in `pg_dump.c`).
 
+use std::collections::HashMap;
+
 use super::index::depends_on_extensions;
 use super::rule::on_table;
 use super::{Fidelity, Writer};
 use crate::model::trigger::Trigger;
-use crate::model::{Components, DumpId, Kind, Object, Section};
+use crate::model::{Components, Database, DumpId, Kind, Object, Section, TocEntry};
 
 pub(super) fn create_trigger(writer: &mut Writer<'_>, object: &Object, trigger: &Trigger) {
     // The name of a foreign key's trigger holds an oid of the source, so that its state cannot be
@@ -45,34 +47,44 @@ pub(super) fn create_trigger(writer: &mut Writer<'_>, object: &Object, trigger: 
         entry.owner = table.owner.clone();
         entry.definition = definition;
         entry.drop_statement = Some(drop_statement);
-        if trigger.partition_clone {
-            entry.dependencies =
-                std::iter::once(trigger.table).chain(origins(writer, object)).collect();
-        }
         writer.push(entry);
     }
     let target = on_table(writer, "TRIGGER", object, table);
     writer.comment(object, &target);
 }
 
-/// Returns the triggers of partitioned tables that the clone may come from, told by the name they share.
+/// Makes the entries of clones wait for the triggers that make the clones, told by the name they share.
 ///
-/// The catalogs know the one above it, but two levels down that is a clone too and has no entry. pg_dump then
-/// stores no dependency, and a parallel pg_restore disables the clone before anything has made it.
-fn origins(writer: &Writer<'_>, clone: &Object) -> Vec<DumpId> {
-    let objects = writer.database.objects().iter();
-    let same_name = objects.filter(|other| other.name == clone.name);
-    same_name
-        .filter(|other| match &other.kind {
-            Kind::Trigger(trigger) => {
-                !trigger.partition_clone && is_partitioned(writer, trigger.table)
-            }
-            _ => false,
+/// The catalogs know the trigger above a clone, but two levels down that is a clone too and mostly has no
+/// entry. pg_dump then stores no dependency, and a parallel pg_restore disables the clone before anything
+/// has made it.
+pub(super) fn add_origins(database: &Database, entries: &mut [TocEntry]) {
+    let triggers = || {
+        database.objects().iter().filter_map(|object| match &object.kind {
+            Kind::Trigger(trigger) => Some((object, trigger)),
+            _ => None,
         })
-        .map(|other| other.id)
-        .collect()
-}
-
-fn is_partitioned(writer: &Writer<'_>, table: DumpId) -> bool {
-    writer.database.table(table).is_some_and(|table| table.relkind == 'p')
+    };
+    let clones: HashMap<DumpId, &str> = triggers()
+        .filter(|(_, trigger)| trigger.partition_clone)
+        .map(|(object, _)| (object.id, object.name.as_str()))
+        .collect();
+    if clones.is_empty() {
+        return;
+    }
+    let mut origins: HashMap<&str, Vec<DumpId>> = HashMap::new();
+    for (object, trigger) in triggers() {
+        let partitioned = database.table(trigger.table).is_some_and(|table| table.relkind == 'p');
+        if partitioned && !trigger.partition_clone && object.emits(Components::DEFINITION) {
+            origins.entry(&object.name).or_default().push(object.id);
+        }
+    }
+    for entry in entries {
+        let Some(name) = clones.get(&entry.dump_id) else { continue };
+        for &origin in origins.get(name).into_iter().flatten() {
+            if !entry.dependencies.contains(&origin) {
+                entry.dependencies.push(origin);
+            }
+        }
+    }
 }
