@@ -45,7 +45,15 @@ pub(super) struct Load<'a> {
     /// Whether to open a transaction; if not, there is one already.
     pub(super) own_transaction: bool,
     /// What the manifest says about the data.
-    pub(super) expected: Option<Fingerprint>,
+    pub(super) expected: Option<Expected>,
+}
+
+/// What the manifest says about a table's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub(super) fingerprint: Fingerprint,
+    /// Bytes of the decoded stream, with the end mark.
+    pub(super) raw_bytes: u64,
 }
 
 /// What was loaded.
@@ -159,25 +167,23 @@ async fn copy(
             return Err(LoadError::Archive(error.with_source(panic)));
         }
     };
-    if let (Some(expected), Some(found)) = (load.expected, decoded.fingerprint)
-        && expected != found
-    {
+    if let Some(difference) = load.expected.and_then(|expected| decoded.difference(expected)) {
         copy.abort("the data differs from the manifest").await.map_err(LoadError::Server)?;
         return Err(LoadError::Archive(Error::new(
             ErrorKind::Integrity,
-            format!(
-                "the data of {} is not what the manifest says: {found} instead of {expected}",
-                load.what
-            ),
+            format!("the data of {} is not what the manifest says: {difference}", load.what),
         )));
     }
     let rows = copy.finish().await.map_err(LoadError::Server)?;
     if let Some(expected) = load.expected
-        && expected.rows != rows
+        && expected.fingerprint.rows != rows
     {
         return Err(LoadError::Server(Error::new(
             ErrorKind::Integrity,
-            format!("the server stored {rows} rows of {} instead of {}", load.what, expected.rows),
+            format!(
+                "the server stored {rows} rows of {} instead of {}",
+                load.what, expected.fingerprint.rows
+            ),
         )));
     }
     progress.advanced(load.item, 0, rows);
@@ -186,7 +192,23 @@ async fn copy(
 
 struct Decoded {
     bytes: u64,
+    /// Bytes of the stream, with the end mark.
+    raw_bytes: u64,
     fingerprint: Option<Fingerprint>,
+}
+
+impl Decoded {
+    fn difference(&self, expected: Expected) -> Option<String> {
+        match self.fingerprint {
+            Some(found) if found != expected.fingerprint => {
+                Some(format!("fingerprint {found} instead of {}", expected.fingerprint))
+            }
+            _ if self.raw_bytes != expected.raw_bytes => {
+                Some(format!("{} bytes instead of {}", self.raw_bytes, expected.raw_bytes))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Reads COPY text up to its end mark and hands it on in blocks; runs on a blocking thread.
@@ -225,14 +247,15 @@ fn decode(
         buffer.extend_from_slice(&rest);
         before = block.last().copied().unwrap_or(before);
         if !pass_on(block, &mut bytes) {
-            return Ok(Decoded { bytes, fingerprint: None });
+            return Ok(Decoded { bytes, raw_bytes: bytes, fingerprint: None });
         }
     }
     let end = data_end(&buffer, before).ok_or_else(|| {
         Error::new(ErrorKind::Integrity, "the data ends before its end mark: the file was cut off")
     })?;
+    let ending = (buffer.len() - end) as u64;
     pass_on(buffer.split_to(end).freeze(), &mut bytes);
-    Ok(Decoded { bytes, fingerprint: hasher.map(RowHasher::finish) })
+    Ok(Decoded { bytes, raw_bytes: bytes + ending, fingerprint: hasher.map(RowHasher::finish) })
 }
 
 /// Fills `buffer` as far as the reader goes and returns how far that is.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::data::Expected;
 use super::options::{Mode, RestoreOptions};
 use super::preflight::{self, Request, Target};
 use super::session::SessionSetup;
 use super::worker::item_name;
 use crate::archive::selection::{self, Marks};
 use crate::archive::{self, ArchiveReader};
-use crate::codec::Fingerprint;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
@@ -28,7 +28,7 @@ pub struct RestorePlan {
     pub(super) setup: SessionSetup,
     pub(super) target: Target,
     pub(super) session: Session,
-    pub(super) expected: HashMap<DumpId, Fingerprint>,
+    pub(super) expected: HashMap<DumpId, Expected>,
     pub(super) progress: ProgressHandle,
     summary: PlanSummary,
 }
@@ -152,10 +152,14 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
             ));
         }
     }
-    let expected: HashMap<DumpId, Fingerprint> = archive
+    let expected: HashMap<DumpId, Expected> = archive
         .manifest()
         .map(|manifest| {
-            manifest.data.iter().map(|data| (DumpId(data.dump_id), data.fingerprint)).collect()
+            let expected = |data: &archive::ManifestData| Expected {
+                fingerprint: data.fingerprint,
+                raw_bytes: data.raw_bytes,
+            };
+            manifest.data.iter().map(|data| (DumpId(data.dump_id), expected(data))).collect()
         })
         .unwrap_or_default();
     let summary = summarize(&options, &*archive, &marks, &session, warnings);

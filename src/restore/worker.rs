@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::data::{Load, LoadError, load};
+use super::data::{Expected, Load, LoadError, load};
 use super::options::RestoreOptions;
 use super::preflight::Target;
 use super::report::{IgnoredError, TableReport};
@@ -21,7 +21,6 @@ use crate::archive::statements::{
     self, SwitchOptions, Switches, loads_via_partition_root, owner_statement,
     partitioned_access_method,
 };
-use crate::codec::Fingerprint;
 use crate::connect::{
     Canceller, ConnectParams, Session, is_connection_lost, server_error, sqlstate,
 };
@@ -47,7 +46,7 @@ pub(super) struct Context {
     pub(super) interrupt: Interrupt,
     pub(super) by_id: HashMap<DumpId, usize>,
     /// What the manifest says about the data of an entry.
-    pub(super) expected: HashMap<DumpId, Fingerprint>,
+    pub(super) expected: HashMap<DumpId, Expected>,
     pub(super) tables: Tables,
 }
 
