@@ -129,8 +129,7 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
         findings.forget_obstacles();
     }
     let target = Target::read(&session).await?;
-    let request =
-        Request { options: &options, entries: archive.entries(), marks: &marks, setup: &setup };
+    let request = Request { options: &options, entries: archive.entries(), marks: &marks };
     let mut findings = preflight::check(&session, &target, &request, findings).await?;
     findings.refuse(&session)?;
     let mut warnings = findings.warnings;

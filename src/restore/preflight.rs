@@ -71,7 +71,6 @@ pub(super) struct Request<'a> {
     pub(super) options: &'a RestoreOptions,
     pub(super) entries: &'a [TocEntry],
     pub(super) marks: &'a [Marks],
-    pub(super) setup: &'a SessionSetup,
 }
 
 impl<'a> Request<'a> {
