@@ -65,7 +65,6 @@ pub(super) fn create_database(writer: &mut Writer<'_>) -> Result<()> {
         let mut entry = TocEntry::new(writer.next_id(), "DATABASE PROPERTIES", raw_name);
         entry.section = Section::PreData;
         entry.owner = Some(properties.owner.clone());
-        entry.catalog_id = properties.catalog_id;
         entry.definition = definition;
         // DROP DATABASE refuses templates, and drops run in reverse.
         entry.drop_statement = Some(if properties.is_template {
