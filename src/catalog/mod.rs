@@ -75,6 +75,10 @@ pub struct CatalogOptions {
     pub security_labels: bool,
     /// Policies and row security flags are read.
     pub policies: bool,
+    /// Publications and their members are read.
+    pub publications: bool,
+    /// Subscriptions are read.
+    pub subscriptions: bool,
     /// Privileges that `initdb` and extension scripts left are read, to tell what was changed since.
     pub privileges: bool,
     /// Rows of unlogged tables are wanted.
@@ -90,6 +94,8 @@ impl Default for CatalogOptions {
             comments: true,
             security_labels: true,
             policies: true,
+            publications: true,
+            subscriptions: true,
             privileges: true,
             unlogged_data: true,
         }
@@ -154,8 +160,12 @@ pub async fn read(
     rule::read_rules(reader).await?;
     table::read_definitions(reader).await?;
     policy::read_policies(reader).await?;
-    publication::read_publications(reader).await?;
-    subscription::read_subscriptions(reader).await?;
+    if reader.options.publications {
+        publication::read_publications(reader).await?;
+    }
+    if reader.options.subscriptions {
+        subscription::read_subscriptions(reader).await?;
+    }
     table_data::add_table_data(reader).await?;
     // (large objects)
     database::read_database(reader).await?;

@@ -4,7 +4,7 @@ use super::{Found, Reader};
 use crate::error::Result;
 use crate::model::schema::{Schema, SchemaCreation};
 use crate::model::{Components, Kind};
-use crate::sql::build_array;
+use crate::sql::{build_array, quote_acl_role};
 
 const QUERY: &str = "select n.tableoid, n.oid, n.nspname, n.nspowner, n.nspacl,
         acldefault('n', n.nspowner) as acldefault
@@ -37,12 +37,4 @@ pub(super) async fn read_schemas(reader: &mut Reader<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Quotes a role name as the server's aclitem output does.
-fn quote_acl_role(role: &str) -> String {
-    if role.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return role.to_owned();
-    }
-    format!("\"{}\"", role.replace('"', "\"\""))
 }

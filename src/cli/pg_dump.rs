@@ -84,6 +84,10 @@ struct Arguments {
     #[arg(long)]
     no_policies: bool,
     #[arg(long)]
+    no_publications: bool,
+    #[arg(long)]
+    no_subscriptions: bool,
+    #[arg(long)]
     no_security_labels: bool,
     #[arg(long)]
     no_tablespaces: bool,
@@ -177,6 +181,8 @@ async fn dump(arguments: &Arguments, environment: &Environment) -> Result<()> {
             comments: !arguments.no_comments,
             security_labels: !arguments.no_security_labels,
             policies: !arguments.no_policies,
+            publications: !arguments.no_publications,
+            subscriptions: !arguments.no_subscriptions,
             privileges: !arguments.no_privileges,
             unlogged_data: true,
         },

@@ -5,6 +5,7 @@
 //! fixture may use the roles of [`ROLES`]. Its first lines may hold
 //!
 //! ```sql
+//! -- until 13
 //! -- needs icu
 //! -- needs extension hstore btree_gin
 //! -- restorable since 16: why
@@ -36,6 +37,17 @@ const OPTIONS: &[&[&str]] = &[
     &["-s", "--no-comments"],
     &["-s", "--quote-all-identifiers"],
     &["-s", "-n", "public"],
+    &["-s", "-n", "*[aeo]*"],
+    &["-s", "-N", "?[ae]*", "-c"],
+    &["-s", "-t", "*.*[a-e]*"],
+    &["-s", "-T", "*.*[a-e]*"],
+    &["-s", "-e", "plpgsql"],
+    &["-s", "--exclude-extension", "h*"],
+    &["-s", "--section", "pre-data"],
+    &["-s", "--section", "post-data"],
+    &["-s", "--disable-dollar-quoting"],
+    &["-s", "--no-security-labels"],
+    &["-s", "--no-publications", "--no-subscriptions"],
 ];
 
 /// One file of `fixtures/objects`.
@@ -75,7 +87,9 @@ impl Fixture {
     fn fits(&self, server: &Server) -> bool {
         let maintenance = server.uri("postgres");
         let counts = |sql: &str| crate::support::database::psql(&maintenance, sql).trim() != "0";
+        let until = self.directive("until ").map(|until| until.parse::<u32>().expect("a version"));
         server.major() >= self.since
+            && until.is_none_or(|until| server.major() <= until)
             && (self.directive("needs icu").is_none()
                 || counts("select count(*) from pg_collation where collprovider = 'i'"))
             && self.directive("needs extension").is_none_or(|extensions| {
