@@ -122,6 +122,10 @@ pub(super) async fn read_types(reader: &mut Reader<'_>) -> Result<()> {
         }
         if let TypeClass::Printed(sort) = &sort {
             wanted.add(sort, oid, id);
+            if let TypeSort::Unknown(_) = sort {
+                let name = row.text("typname")?;
+                reader.warn(format!("typtype of data type \"{name}\" appears to be invalid"));
+            }
         }
         if let TypeClass::Printed(TypeSort::Domain(_)) = &sort {
             add_domain_constraints(reader, id, constraints.get(&oid).map_or(&[], Vec::as_slice));

@@ -37,7 +37,7 @@ const OPTIONS: &[&[&str]] = &[
     &["-s", "--no-comments"],
     &["-s", "--quote-all-identifiers"],
     &["-s", "-n", "public"],
-    &["-s", "-n", "*[aeo]*"],
+    &["-s", "-n", "*[aeo]*", "-N", "pg_*"],
     &["-s", "-N", "?[ae]*", "-c"],
     &["-s", "-t", "*.*[a-e]*"],
     &["-s", "-T", "*.*[a-e]*"],
