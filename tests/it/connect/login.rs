@@ -227,6 +227,68 @@ async fn the_wanted_kind_of_server_is_found() {
 }
 
 #[tokio::test]
+async fn the_kind_of_an_old_server_is_asked_for() {
+    // Before 14 servers do not report by themselves whether they are read-only or a standby.
+    let oldest =
+        crate::support::installation::Installation::all().first().expect("server binaries");
+    let cluster = Cluster::start(oldest, "default_transaction_read_only = on");
+    for (attributes, is_taken) in
+        [("read-only", true), ("primary", true), ("read-write", false), ("standby", false)]
+    {
+        let uri = format!("{}&target_session_attrs={attributes}", cluster.uri("postgres"));
+        assert_eq!(connect(&uri).await.is_ok(), is_taken, "{attributes}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_starting_says_so() {
+    // A standby without a primary never gets consistent when hot_standby is off.
+    let cluster = Cluster::start(super::newest(), "");
+    let data = cluster.directory().join("data");
+    let pg_ctl = |arguments: &[&str]| {
+        let mut command = super::newest().command("pg_ctl");
+        let output = command.arg("-D").arg(&data).args(arguments).output().expect("pg_ctl");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    std::fs::write(data.join("standby.signal"), "").expect("signal file");
+    pg_ctl(&["-m", "fast", "-w", "stop"]);
+    pg_ctl(&["-o", "-c hot_standby=off", "-l", "/dev/null", "-W", "start"]);
+    let error = loop {
+        let error = fails(&cluster.uri("postgres")).await;
+        if server_error(&error).is_some() {
+            break error;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(server_error(&error).expect("server error").sqlstate, "57P03");
+    assert!(rendered(&error).contains("starting or stopping"), "{}", rendered(&error));
+    // The next host is tried then.
+    let other = SecureServer::shared();
+    let directory = other.cluster.directory().display();
+    let both = format!(
+        "host={},{directory} port={},{} user=postgres dbname=postgres",
+        cluster.directory().display(),
+        cluster.port(),
+        other.cluster.port()
+    );
+    connect(&both).await.expect("the second host");
+    pg_ctl(&["-m", "immediate", "-w", "stop"]);
+    pg_ctl(&["-o", "-c hot_standby=on", "-l", "/dev/null", "-w", "start"]);
+    let standby = format!(
+        "host={directory},{} port={},{} user=postgres dbname=postgres target_session_attrs=",
+        cluster.directory().display(),
+        other.cluster.port(),
+        cluster.port()
+    );
+    for attributes in ["standby", "prefer-standby", "read-only"] {
+        let session = connect(&format!("{standby}{attributes}")).await.expect(attributes);
+        assert_eq!(value(&session, "pg_is_in_recovery()").await, "true", "{attributes}");
+    }
+    let primary = connect(&format!("{standby}primary")).await.expect("the primary");
+    assert_eq!(value(&primary, "pg_is_in_recovery()").await, "false");
+}
+
+#[tokio::test]
 async fn a_lost_connection_is_recognised() {
     let server = SecureServer::shared();
     let session = connect(&server.cluster.uri("postgres")).await.expect("session");
