@@ -1,5 +1,7 @@
 //! `pgark verify`: from what was typed to [`VerifyOptions`], and the run.
 
+use std::path::Path;
+
 use super::arguments::VerifyArguments;
 use super::connection;
 use super::output;
@@ -50,7 +52,21 @@ pub(super) async fn check(
     progress: ProgressHandle,
     interrupt: &Interrupt,
 ) -> Result<VerifyReport> {
-    verify::plan(options, progress)?.run(interrupt).await
+    let archive = options.archive.clone();
+    match verify::plan(options, progress) {
+        Ok(plan) => plan.run(interrupt).await,
+        Err(error) => Err(broken(error, &archive)),
+    }
+}
+
+/// Makes an archive of ours that cannot even be read what it is to who asked: not whole.
+fn broken(error: Error, archive: &Path) -> Error {
+    let is_ours = archive.join("manifest.json").exists() || archive.join("SHA256SUMS").exists();
+    if error.kind() != ErrorKind::Archive || !is_ours {
+        return error;
+    }
+    let what = format!("archive \"{}\" is damaged", archive.display());
+    Error::new(ErrorKind::Integrity, what).with_source(error)
 }
 
 /// Turns findings into the failure that they are.

@@ -13,3 +13,4 @@ mod objects;
 mod readme;
 mod restore;
 mod shape;
+mod verify;
