@@ -1,5 +1,6 @@
 //! The command line: what people and programs see of it, without a server unless a file says so.
 
+mod demo;
 mod errors;
 mod help;
 mod results;

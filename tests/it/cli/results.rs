@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{World, newest_server};
+use crate::support::{World, newest_server, oracle};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -44,6 +44,23 @@ fn dump_inspect_and_restore_talk_to_people_and_to_programs() {
 }
 
 #[test]
+fn the_list_equals_that_of_pg_restore() {
+    let Some(stock) = oracle::record() else { return };
+    let source = newest_server().database("list");
+    source.execute(
+        "create schema \"a b\"; create table \"a b\".\"new\nline\" (n int primary key); \
+         comment on table \"a b\".\"new\nline\" is 'x'; grant select on \"a b\".\"new\nline\" to public",
+    );
+    let world = World::new();
+    let _ = world.pgark(&["dump", "-d", source.uri(), "-f", "archive"]).success();
+    let ours = world.pgark(&["inspect", "archive", "--list"]).success();
+    let theirs = stock.pg_restore(&["--list"], &world.path("archive")).success();
+    assert_eq!(ours.stdout, theirs.stdout);
+    let ours = world.pgark(&["restore", "archive", "-l"]).success();
+    assert_eq!(ours.stdout, theirs.stdout);
+}
+
+#[test]
 fn an_output_that_exists_is_refused_and_left_alone() {
     let source = newest_server().database("exists");
     let world = World::new();
@@ -72,7 +89,7 @@ fn a_dump_that_is_interrupted_says_so_and_leaves_nothing() {
     source.execute("create table held (n int)");
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let world = World::new();
-        let mut holder = std::process::Command::new("psql");
+        let mut holder = std::process::Command::new(oracle::psql_program());
         holder.args(["-XAtq", "-d", source.uri(), "-c"]).arg(
             "begin; lock table held in access exclusive mode; select 'locked'; select pg_sleep(60)",
         );

@@ -48,7 +48,11 @@ const CHANGES: &[(&str, &str)] = &[
         "table shop.\"Odd Name\": has 3 rows in the archive and 4 in the database\n",
     ),
     // The same rows in another order are the same rows.
-    ("cluster shop.orders using orders_note", ""),
+    (
+        "create temp table kept as table shop.orders; delete from shop.orders; \
+         insert into shop.orders select * from kept order by id desc",
+        "",
+    ),
     ("drop index shop.orders_note", "index shop.orders_note: is in the archive and not in the database\n"),
     ("create table shop.more (a int)", "table shop.more: is in the database and not in the archive\n"),
     (
@@ -111,7 +115,7 @@ fn without_a_manifest_there_is_nothing_to_compare_with() {
     source.execute(SCHEMA);
     let world = World::new();
     let archive = world.path("stock");
-    let _ = stock.pg_dump(&source, &["-Fd", "-f", archive.to_str().expect("UTF-8")]);
+    stock.dump_archive(&source, &archive, &["-Fd"]);
     let (code, text) = findings(&world, &["stock", "--against", source.uri()]);
     assert_eq!(code, 4);
     assert!(text.contains("has no manifest"), "{text}");

@@ -90,7 +90,53 @@ fn every_kind_of_damage_is_named_and_ends_with_9() {
         std::fs::remove_dir_all(&damaged).expect("removed");
     }
     insta::with_settings!({filters => vec![(r"\d+\.dat", "N.dat"), (r"[0-9a-f]{64}", "[SHA256]"), (r"\d{3,} bytes", "N bytes"), (r"offset \d+|entry number \d+|toc entry \d+", "[PLACE]")]}, {
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+    ## a flipped bit in a data file
+    file N.dat.gz (table public.numbers): the SHA-256 differs
+    file N.dat.gz (table public.numbers): corrupt gzip stream does not have a matching checksum
+
+    ## a data file cut off
+    file N.dat.gz (table public.numbers): it should have N bytes and has 1000
+    file N.dat.gz (table public.numbers): the SHA-256 differs
+    file N.dat.gz (table public.numbers): incomplete deflate stream
+    file N.dat.gz (table public.numbers): the end marker is missing or damaged
+
+    ## an empty data file
+    file N.dat.gz (table public.numbers): it should have N bytes and has 0
+    file N.dat.gz (table public.numbers): the SHA-256 differs
+    file N.dat.gz (table public.numbers): the block should have 188893 decompressed bytes and has 0
+    file N.dat.gz (table public.numbers): the end marker is missing or damaged
+
+    ## a missing data file
+    file N.dat.gz (table public.numbers): it is missing
+
+    ## a file that is not of the archive
+    file N.dat.gz: it does not belong to the archive
+
+    ## no manifest
+    error: the manifest of archive "damaged" is gone
+
+    ## a flipped bit in the manifest
+    error: the manifest of archive "damaged" cannot be used: the manifest is damaged: its checksum is wrong
+
+    ## a manifest cut off
+    error: the manifest of archive "damaged" cannot be used: the manifest is damaged: it does not end with its checksum
+
+    ## no checksum file
+    file SHA256SUMS: it is missing
+
+    ## a flipped bit in the checksum file
+    file SHA256SUMS: it does not list what the manifest lists
+
+    ## a flipped bit in a name of the table of contents
+    error: the manifest of archive "damaged" cannot be used: the manifest does not fit the table of contents: toc.dat has another SHA-256
+
+    ## a table of contents cut off
+    error: archive "damaged" is damaged: could not read "damaged/toc.dat" at [PLACE] in [PLACE] ([PLACE]): the file ends inside the definition
+
+    ## no table of contents
+    error: archive "damaged" is damaged: directory "damaged" does not appear to be a valid archive ("toc.dat" does not exist)
+    "#);
     });
 }
 
@@ -121,8 +167,7 @@ fn an_archive_by_pg_dump_is_checked_as_far_as_the_format_tells() {
     source.execute(SCHEMA);
     let world = World::new();
     let archive = world.path("stock");
-    let path = archive.to_str().expect("UTF-8");
-    let _ = stock.pg_dump(&source, &["-Fd", "-f", path]);
+    stock.dump_archive(&source, &archive, &["-Fd"]);
     assert_eq!(findings(&world, &["stock"]), (0, String::new()));
     damage::flip(&largest(&archive), 2000);
     assert_eq!(findings(&world, &["stock"]).0, 9);
