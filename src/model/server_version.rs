@@ -39,6 +39,10 @@ impl ServerVersion {
     pub fn has_visible_trigger_clones(self) -> bool {
         self.at_least(15)
     }
+    /// Extensions that the owner of a database may create (13).
+    pub fn has_trusted_extensions(self) -> bool {
+        self.at_least(13)
+    }
     /// `pg_statistic_ext.stxstattarget` (13).
     pub fn has_statistics_target(self) -> bool {
         self.at_least(13)

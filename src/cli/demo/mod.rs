@@ -94,7 +94,8 @@ impl Stage {
             let drop = format!("drop role if exists {}", quote_identifier(role));
             match session.execute(&format!("drop role {role}"), &drop).await {
                 // Another sample database uses it by now.
-                Err(error) if server_error(&error).is_some_and(|error| error.sqlstate == IN_USE) => {}
+                Err(error)
+                    if server_error(&error).is_some_and(|error| error.sqlstate == IN_USE) => {}
                 outcome => outcome?,
             }
         }

@@ -96,8 +96,7 @@ impl Facts {
             .await?;
         let role = role.single()?;
         let superuser = role.boolean("rolsuper")?;
-        // Since 13 these extensions are trusted: the owner of a database may create them.
-        let trusted = superuser || session.version().major() >= 13;
+        let trusted = superuser || session.version().has_trusted_extensions();
         let rows = session
             .query(
                 "list the extensions",

@@ -32,7 +32,8 @@ fn demo_on_a_server_in_use_asks_first_and_cleans_up() {
     assert!(run.stderr.contains("there is nobody to ask"), "{}", run.stderr);
     assert_eq!(run.stdout, "");
 
-    let run = world.pgark_with(&variables, &["demo", "--yes", "--rows", "2000", "--json"]).success();
+    let run =
+        world.pgark_with(&variables, &["demo", "--yes", "--rows", "2000", "--json"]).success();
     let told: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!(told["comparison"]["findings"], serde_json::json!([]));
     assert_eq!(told["dump"]["rows"], told["restore"]["rows"]);

@@ -17,9 +17,8 @@ fn archived() -> (World, Database) {
     let source = newest_server().database("against");
     source.execute(SCHEMA);
     let world = World::new();
-    let _ = world
-        .pgark(&["dump", "-d", source.uri(), "-f", "archive", "--progress", "none"])
-        .success();
+    let _ =
+        world.pgark(&["dump", "-d", source.uri(), "-f", "archive", "--progress", "none"]).success();
     (world, source)
 }
 
@@ -37,8 +36,14 @@ fn a_database_equals_its_archive_and_a_restored_copy() {
 
 /// A change to a database and what verification says about it; empty when nothing is wrong.
 const CHANGES: &[(&str, &str)] = &[
-    ("update shop.orders set note = 'other' where id = 7", "table shop.orders: its 100 rows differ in content\n"),
-    ("delete from shop.orders where id = 7", "table shop.orders: has 100 rows in the archive and 99 in the database\n"),
+    (
+        "update shop.orders set note = 'other' where id = 7",
+        "table shop.orders: its 100 rows differ in content\n",
+    ),
+    (
+        "delete from shop.orders where id = 7",
+        "table shop.orders: has 100 rows in the archive and 99 in the database\n",
+    ),
     (
         "delete from shop.\"Odd Name\" where ctid = '(0,1)'",
         "table shop.\"Odd Name\": has 3 rows in the archive and 2 in the database\n",
@@ -53,13 +58,22 @@ const CHANGES: &[(&str, &str)] = &[
          insert into shop.orders select * from kept order by id desc",
         "",
     ),
-    ("drop index shop.orders_note", "index shop.orders_note: is in the archive and not in the database\n"),
-    ("create table shop.more (a int)", "table shop.more: is in the database and not in the archive\n"),
+    (
+        "drop index shop.orders_note",
+        "index shop.orders_note: is in the archive and not in the database\n",
+    ),
+    (
+        "create table shop.more (a int)",
+        "table shop.more: is in the database and not in the archive\n",
+    ),
     (
         "create or replace view shop.paid as select * from shop.orders where not paid",
         "view shop.paid: is defined differently\n",
     ),
-    ("select setval('shop.numbers', 9)", "sequence shop.numbers: stands at 9 (called: true) in the database, at 10 (called: true) in the archive\n"),
+    (
+        "select setval('shop.numbers', 9)",
+        "sequence shop.numbers: stands at 9 (called: true) in the database, at 10 (called: true) in the archive\n",
+    ),
     // Ahead is right for a database in use.
     ("select setval('shop.numbers', 11)", ""),
 ];

@@ -15,7 +15,17 @@ fn world_with_archive(compression: &str) -> World {
     source.execute(SCHEMA);
     let world = World::new();
     let _ = world
-        .pgark(&["dump", "-d", source.uri(), "-f", "sound", "-Z", compression, "--progress", "none"])
+        .pgark(&[
+            "dump",
+            "-d",
+            source.uri(),
+            "-f",
+            "sound",
+            "-Z",
+            compression,
+            "--progress",
+            "none",
+        ])
         .success();
     world
 }
@@ -34,8 +44,14 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
-    Case { name: "a flipped bit in a data file", damage: |archive| damage::flip(&largest(archive), 1000) },
-    Case { name: "a data file cut off", damage: |archive| damage::truncate(&largest(archive), 1000) },
+    Case {
+        name: "a flipped bit in a data file",
+        damage: |archive| damage::flip(&largest(archive), 1000),
+    },
+    Case {
+        name: "a data file cut off",
+        damage: |archive| damage::truncate(&largest(archive), 1000),
+    },
     Case { name: "an empty data file", damage: |archive| damage::truncate(&largest(archive), 0) },
     Case { name: "a missing data file", damage: |archive| damage::remove(&largest(archive)) },
     Case {
@@ -51,7 +67,10 @@ const CASES: &[Case] = &[
         name: "a manifest cut off",
         damage: |archive| damage::truncate(&archive.join("manifest.json"), 300),
     },
-    Case { name: "no checksum file", damage: |archive| damage::remove(&archive.join("SHA256SUMS")) },
+    Case {
+        name: "no checksum file",
+        damage: |archive| damage::remove(&archive.join("SHA256SUMS")),
+    },
     Case {
         name: "a flipped bit in the checksum file",
         damage: |archive| damage::flip(&archive.join("SHA256SUMS"), 3),
@@ -69,7 +88,10 @@ const CASES: &[Case] = &[
         name: "a table of contents cut off",
         damage: |archive| damage::truncate(&archive.join("toc.dat"), 500),
     },
-    Case { name: "no table of contents", damage: |archive| damage::remove(&archive.join("toc.dat")) },
+    Case {
+        name: "no table of contents",
+        damage: |archive| damage::remove(&archive.join("toc.dat")),
+    },
 ];
 
 #[test]

@@ -20,7 +20,8 @@ fn findings(world: &World, arguments: &[&str]) -> (i32, String) {
             let error: Value = serde_json::from_str(&run.stderr).expect("an error as JSON");
             let causes = error["error"]["causes"].as_array().cloned().unwrap_or_default();
             let message = error["error"]["message"].as_str().unwrap_or_default();
-            let causes = causes.iter().map(|cause| format!(": {}", cause.as_str().unwrap_or_default()));
+            let causes =
+                causes.iter().map(|cause| format!(": {}", cause.as_str().unwrap_or_default()));
             format!("error: {message}{}\n", causes.collect::<String>())
         }
     };
