@@ -12,15 +12,18 @@ use crate::support::database::Database;
 use crate::support::oracle::{self, Oracle};
 use crate::support::server::Server;
 
-/// Few: it is the kinds and the odd values that matter here; size is the business of `benches/side_by_side`.
-const ROWS: &str = "2000";
+/// Rows of the large tables. Few, because kinds and odd values matter here; `PGARK_TEST_ROWS=4300000` makes the
+/// sample larger than 1 GB of COPY text, for a run by hand.
+fn rows() -> String {
+    std::env::var("PGARK_TEST_ROWS").unwrap_or_else(|_| "2000".to_owned())
+}
 
 /// Returns a database with the sample of `fixtures/demo`, as far as the server can have it.
 pub(crate) fn sample(server: &Server) -> Database {
     let database = server.database("sample");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo/load");
     let mut load = Command::new("bash");
-    load.args([script, database.uri(), ROWS]).env("PSQL", oracle::psql_program());
+    load.args([script, database.uri(), &rows()]).env("PSQL", oracle::psql_program());
     cluster::run(&mut load);
     database
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Far above what any test needs: it turns a hang into a failure, and times nothing.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(1800);
 
 /// A home, a temporary directory and a working directory of the test's own, and nothing else.
 #[derive(Debug)]
