@@ -17,7 +17,9 @@ fn commands_of_the_readme_work() {
     }
     let sample = "create table customer(id int primary key, name text);\n\
                   insert into customer select g, 'customer ' || g from generate_series(1, 1000) g;\n\
-                  create table log_2026(id bigserial, line text); insert into log_2026(line) values ('x')";
+                  create schema sales; create table sales.invoice(id int primary key);\n\
+                  create table sales.log_2026(id bigserial, line text);\n\
+                  insert into sales.log_2026(line) values ('x')";
     crate::support::database::psql(&cluster.uri("shop"), sample);
 
     let world = World::new();
