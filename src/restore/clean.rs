@@ -1,5 +1,6 @@
 //! `--clean`: what the archive will make is dropped first, in the opposite order.
 
+use super::large_objects;
 use super::report::IgnoredError;
 use super::worker::{Context, Worker};
 use crate::archive::statements::{drop_statement, is_database_entry};
@@ -20,6 +21,10 @@ pub(super) async fn drop_objects(
     let mut drops = Vec::new();
     for (item, entry) in context.entries().iter().enumerate().rev() {
         let marks = context.marks[item];
+        if marks.data && entry.desc == "BLOB METADATA" {
+            drops.push((item, large_objects::drops(entry, context.options.if_exists)));
+            continue;
+        }
         if (marks.schema || marks.data)
             && !is_database_entry(entry)
             && let Some(statement) = drop_statement(entry, context.options.if_exists)

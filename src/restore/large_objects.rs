@@ -38,6 +38,19 @@ pub(super) fn definitions(entry: &TocEntry, no_owner: bool) -> Vec<String> {
     statements
 }
 
+/// Returns the statement that drops the large objects of a metadata entry.
+pub(super) fn drops(entry: &TocEntry, if_exists: bool) -> String {
+    let mut sql = String::new();
+    for oid in oids(&entry.definition) {
+        sql.push_str(&format!("SELECT pg_catalog.lo_unlink('{oid}')"));
+        if if_exists {
+            sql.push_str(&format!(" FROM pg_catalog.pg_largeobject_metadata WHERE oid = '{oid}'"));
+        }
+        sql.push_str(";\n");
+    }
+    sql
+}
+
 /// Returns the privileges written for one large object, for each of `oids`.
 pub(super) fn privileges(definition: &str, oids: &[u32]) -> Vec<String> {
     const MARK: &str = "LARGE OBJECT ";
@@ -174,6 +187,10 @@ mod tests {
             ]
         );
         assert_eq!(definitions(&entry, true).len(), 2);
+        assert_eq!(
+            drops(&entry, false),
+            "SELECT pg_catalog.lo_unlink('7');\nSELECT pg_catalog.lo_unlink('9');\n"
+        );
         assert_eq!(
             privileges("GRANT ALL ON LARGE OBJECT 7 TO \"LARGE OBJECT 7\";\n", &[7, 9]),
             [

@@ -23,6 +23,7 @@ use super::{clean, create, sequences};
 use crate::archive::statements::{is_database_entry, pass};
 use crate::connect::{Canceller, ConnectParams, is_connection_lost};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Section;
 use crate::progress::Interrupt;
 
 /// Statements of one transaction: more gains nothing (the server takes the same time for each), and
@@ -221,8 +222,11 @@ impl Crew {
         });
         context.progress.phase("restore", wanted as u64, bytes);
         let connections = self.idle.len().max(1);
+        // Rows for tables that exist follow their foreign keys, which the archive's order does not.
+        let defines =
+            items.iter().any(|item| item.wanted && item.entry.section == Section::PreData);
         let order = match context.options.jobs {
-            1 => Order::Archive,
+            1 if defines => Order::Archive,
             _ => Order::Parallel(connections),
         };
         let locks = (context.target.lock_share / connections).max(8);

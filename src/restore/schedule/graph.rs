@@ -84,6 +84,7 @@ impl<'a, 'b> Graph<'a, 'b> {
         graph.order_definitions();
         graph.hold_data_back();
         graph.order_inherited_triggers();
+        graph.order_data_by_existing_keys();
         graph.order_partition_root_loads();
         graph.order_passes();
         for node in &mut graph.nodes {
@@ -402,6 +403,39 @@ impl<'a, 'b> Graph<'a, 'b> {
             earlier.dedup();
             for other in earlier {
                 self.must_follow(position, other);
+            }
+        }
+    }
+
+    /// Lets the rows of a table wait for those its foreign keys point at, where the keys exist already.
+    ///
+    /// Keys that this run creates come after all data anyway. Keys in a circle end in archive order and
+    /// need `--disable-triggers`.
+    fn order_data_by_existing_keys(&mut self) {
+        for position in 0..self.items.len() {
+            let entry = self.items[position].entry;
+            if entry.desc != "FK CONSTRAINT" || self.items[position].wanted {
+                continue;
+            }
+            let (mut referring, mut referred) = (Vec::new(), Vec::new());
+            for table in self.dependencies(position) {
+                let other = self.items[table].entry;
+                if other.desc != "TABLE" {
+                    continue;
+                }
+                // The tag is the name of the table, a blank and the name of the constraint.
+                let rest = entry.tag.strip_prefix(&other.tag);
+                let is_own = other.namespace == entry.namespace
+                    && rest.is_some_and(|rest| rest.starts_with(' '));
+                let side = if is_own { &mut referring } else { &mut referred };
+                for table in std::iter::once(table).chain(self.descendants(table)) {
+                    side.extend(self.data_of.get(&table).into_iter().flatten().copied());
+                }
+            }
+            for &later in &referring {
+                for &earlier in &referred {
+                    self.must_follow(later, earlier);
+                }
             }
         }
     }

@@ -273,3 +273,24 @@ fn privileges_run_in_the_order_of_the_archive_on_one_connection() {
         &["ACL TABLE orders", "ACL SCHEMA app", "ACL TABLE customers"]
     );
 }
+
+#[test]
+fn rows_follow_the_foreign_keys_that_exist() {
+    let mut archive = Archive::default();
+    archive.add("TABLE", "big child", &[]);
+    archive.add("TABLE", "parent", &[]);
+    archive.data("big child", 9_000);
+    archive.data("parent", 1);
+    let needs = [("TABLE", "big child"), ("TABLE", "parent")];
+    archive.add("FK CONSTRAINT", "big child child_fkey", &needs);
+    let mut items = archive.items();
+    for item in &mut items {
+        item.wanted = item.is_data;
+    }
+    let mut schedule =
+        Schedule::new(&items, Order::Parallel(2), Limits { entries: 100, locks: 1000 });
+    assert_eq!(schedule.next(), Some(Job::Data(3)));
+    assert_eq!(schedule.next(), None);
+    schedule.finish(&Job::Data(3));
+    assert_eq!(schedule.next(), Some(Job::Data(2)));
+}

@@ -16,8 +16,10 @@ create table app.orders(id serial primary key, customer int references app.custo
 create view app.big as select * from app.orders where total > 10;
 create function app.double(numeric) returns numeric language sql immutable as 'select $1 * 2';
 create index orders_total on app.orders (app.double(total));
+create table app.accounts(id int primary key, customer int references app.customers);
 insert into app.customers(name) values ('a'), ('b');
 insert into app.orders(customer, total) select 1 + i % 2, i from generate_series(1, 100) i;
+insert into app.accounts select i, 1 from generate_series(1, 5000) i;
 create table public.notes(t text); insert into public.notes values ('n');
 ";
 
@@ -46,8 +48,8 @@ async fn sections_add_up_to_the_whole() {
             restored(RestoreOptions { schema_only: true, jobs, ..options(&archive, &target) })
                 .await;
             assert_eq!(target.query("select count(*) from app.orders"), "0");
-            // The foreign keys are there already: rows of the archive come in its order, one by one.
-            restored(RestoreOptions { data_only: true, ..options(&archive, &target) }).await;
+            // The foreign keys are there already: rows come in their order.
+            restored(RestoreOptions { data_only: true, jobs, ..options(&archive, &target) }).await;
             assert_same(
                 &expected,
                 &contents(&stock, &target),

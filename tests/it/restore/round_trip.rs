@@ -126,6 +126,10 @@ async fn large_objects_come_back() {
                     &contents(&stock, &target),
                     &format!("{server}"),
                 );
+                let mut again = RestoreOptions { jobs, clean: true, ..options(&archive, &target) };
+                again.if_exists = true;
+                restored(again).await;
+                assert_eq!(target.query("select count(*) from pg_largeobject_metadata"), "3");
             }
         }
     }
