@@ -76,7 +76,8 @@ where
     }
 }
 
-fn wants_password(error: &Error) -> bool {
+/// Tells whether a login failed for want of the right password.
+pub(super) fn wants_password(error: &Error) -> bool {
     needs_password(error)
         || server_error(error).is_some_and(|refusal| refusal.sqlstate == sqlstate::INVALID_PASSWORD)
 }
@@ -84,6 +85,11 @@ fn wants_password(error: &Error) -> bool {
 async fn ask(params: ConnectParams, display: &Display) -> Result<ConnectParams> {
     // Redrawing bars would write over the question.
     let _pause = display.pause();
+    ask_password(params).await
+}
+
+/// Asks the person at the terminal for the password.
+pub(super) async fn ask_password(params: ConnectParams) -> Result<ConnectParams> {
     let question = format!("Password for user \"{}\": ", params.user());
     let typed = tokio::task::spawn_blocking(move || rpassword::prompt_password(question))
         .await

@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
     let world = World::look();
     let typed: Vec<OsString> = std::env::args_os().collect();
     if let Some(arguments) = drop_in(&typed) {
-        return pg_dump::run(arguments, &world.environment);
+        return pg_dump::run(arguments, &world);
     }
     let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,

@@ -8,12 +8,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
+use super::connection;
+use super::world::World;
 use crate::archive::script::{self, ScriptOptions};
 use crate::archive::statements::{self, is_database_entry};
 use crate::catalog::{CatalogOptions, Keeper, KeeperOptions, SessionSettings};
-use crate::connect::{ConnectParams, ConnectRequest, Environment};
+use crate::connect::{ConnectParams, ConnectRequest};
 use crate::ddl::{self, DdlOptions, Fidelity};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::{Section, TocEntry};
@@ -41,6 +43,8 @@ struct Arguments {
     username: Option<String>,
     #[arg(short = 'w', long)]
     no_password: bool,
+    #[arg(short = 'W', long)]
+    password: bool,
     #[arg(long, value_name = "ROLENAME")]
     role: Option<String>,
     #[arg(short = 'f', long, value_name = "FILENAME")]
@@ -113,7 +117,15 @@ struct Arguments {
 const STOCK_VERSION: &str = "18.6";
 
 /// Runs the verb with everything that came after its name; returns pg_dump's exit codes.
-pub(super) fn run(arguments: Vec<OsString>, environment: &Environment) -> ExitCode {
+pub(super) fn run(arguments: Vec<OsString>, world: &World) -> ExitCode {
+    // As in pg_dump, these two are known only in the first place.
+    match arguments.first().and_then(|first| first.to_str()) {
+        Some("--help" | "-?") => return tell(&Arguments::command().render_long_help().to_string()),
+        Some("--version" | "-V") => {
+            return tell(&format!("pg_dump (PostgreSQL) {STOCK_VERSION}\n"));
+        }
+        _ => {}
+    }
     let name = std::iter::once(OsString::from("pg_dump"));
     let arguments = match Arguments::try_parse_from(name.chain(arguments)) {
         Ok(arguments) => arguments,
@@ -128,7 +140,7 @@ pub(super) fn run(arguments: Vec<OsString>, environment: &Environment) -> ExitCo
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = runtime
         .context(ErrorKind::Internal, || "could not start".to_owned())
-        .and_then(|runtime| runtime.block_on(dump(&arguments, environment)));
+        .and_then(|runtime| runtime.block_on(ask_and_dump(&arguments, world)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -161,9 +173,33 @@ impl Progress for Warnings {
     }
 }
 
-async fn dump(arguments: &Arguments, environment: &Environment) -> Result<()> {
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn tell(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+/// Dumps, asking for the password first with `-W`, or after a login that needed one.
+async fn ask_and_dump(arguments: &Arguments, world: &World) -> Result<()> {
     let sections = check(arguments)?;
-    let params = ConnectParams::resolve(&connect_request(arguments), environment)?;
+    let params = ConnectParams::resolve(&connect_request(arguments), &world.environment)?;
+    for warning in params.warnings() {
+        complain(&format!("warning: {warning}"));
+    }
+    if arguments.password {
+        return dump(arguments, &sections, connection::ask_password(params).await?).await;
+    }
+    match dump(arguments, &sections, params.clone()).await {
+        Err(error)
+            if world.can_ask && !arguments.no_password && connection::wants_password(&error) =>
+        {
+            dump(arguments, &sections, connection::ask_password(params).await?).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn dump(arguments: &Arguments, sections: &[Section], params: ConnectParams) -> Result<()> {
     let quoting =
         if arguments.quote_all_identifiers { Quoting::Always } else { Quoting::WhenNeeded };
     let keeper_options = KeeperOptions {
@@ -208,7 +244,7 @@ async fn dump(arguments: &Arguments, environment: &Environment) -> Result<()> {
     };
     let entries = ddl::entries(&database, &sorted, &ddl_options)?;
     keeper.session.close().await;
-    let entries = printed(entries, arguments.create, &sections);
+    let entries = printed(entries, arguments.create, sections);
     let options = ScriptOptions {
         restrict_key: match &arguments.restrict_key {
             Some(key) => key.clone(),
