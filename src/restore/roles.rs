@@ -57,10 +57,11 @@ fn of_statement(statement: &[Word]) -> BTreeSet<String> {
             word if is_privilege && (word.is("to") || word.is("from")) => {
                 add_list(rest, &mut roles)
             }
-            word if is_privilege && word.is("for") => {
-                if rest.first().is_some_and(|next| next.is("role") || next.is("user")) {
-                    add_list(&rest[1..], &mut roles);
-                }
+            word if is_privilege
+                && word.is("for")
+                && rest.first().is_some_and(|next| next.is("role") || next.is("user")) =>
+            {
+                add_list(&rest[1..], &mut roles);
             }
             word if is_policy && word.is("to") => {
                 add_list(rest, &mut roles);
