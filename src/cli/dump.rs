@@ -89,7 +89,6 @@ fn request(selection: &SelectionArguments) -> SelectionRequest {
         extensions: selection.extension.clone(),
         exclude_extensions: selection.exclude_extension.clone(),
         strict_names: selection.strict_names,
-        ..SelectionRequest::default()
     }
 }
 

@@ -263,7 +263,7 @@ impl Tour<'_> {
         self.tell("pgark dump: every table at one moment, over several connections")?;
         let options = DumpOptions {
             jobs: self.world.jobs(self.arguments.jobs),
-            compression: self.compression.clone(),
+            compression: self.compression,
             ..DumpOptions::new(source.clone(), archive, self.world.now())
         };
         let interrupt = self.interrupt;

@@ -8,6 +8,7 @@
 //! -- until 13
 //! -- needs icu
 //! -- needs extension hstore btree_gin
+//! -- options -n public
 //! -- restorable since 16: why
 //! -- not restorable: why
 //! ```
@@ -27,27 +28,16 @@ const ROLES: [&str; 3] = ["object_boss", "object_reader", "Object \"Röle"];
 /// Option sets of pg_dump that change the text of a schema. The server has little to do with most of
 /// them, so all are tried on the newest one and the first few on all.
 const OPTIONS: &[&[&str]] = &[
-    &["-s", "-C"],
-    &["-s", "-c", "--if-exists"],
-    &["-s"],
-    &["-s", "-c"],
-    &["-s", "-C", "-c"],
-    &["-s", "-O"],
-    &["-s", "-x"],
-    &["-s", "--no-comments"],
-    &["-s", "--quote-all-identifiers"],
-    &["-s", "-n", "public"],
-    &["-s", "-n", "*[aeo]*", "-N", "pg_*"],
-    &["-s", "-N", "?[ae]*", "-c"],
-    &["-s", "-t", "*.*[a-e]*"],
-    &["-s", "-T", "*.*[a-e]*"],
-    &["-s", "-e", "plpgsql"],
-    &["-s", "--exclude-extension", "h*"],
-    &["-s", "--section", "pre-data"],
-    &["-s", "--section", "post-data"],
-    &["-s", "--disable-dollar-quoting"],
-    &["-s", "--no-security-labels"],
-    &["-s", "--no-publications", "--no-subscriptions"],
+    &["-C"],
+    &["-c", "--if-exists"],
+    &["-C", "-c", "-O", "--no-security-labels"],
+    &["-x", "--no-comments"],
+    &["--quote-all-identifiers", "-C"],
+    &["-n", "*[aeo]*", "-N", "pg_*", "--section", "pre-data"],
+    &["-N", "?[ae]*", "-T", "*.*[a-e]*", "--section", "post-data", "--no-publications"],
+    &["-t", "*.*[a-e]*"],
+    &["-e", "plpgsql", "--disable-dollar-quoting"],
+    &["--exclude-extension", "h*", "--no-subscriptions", "--no-policies"],
 ];
 
 /// One file of `fixtures/objects`.
@@ -117,18 +107,20 @@ impl Fixture {
         source.execute(&self.script);
         let mut wrong = Vec::new();
         let is_newest = server.major() == newest_server().major();
-        for options in &OPTIONS[..if is_newest { OPTIONS.len() } else { 2 }] {
-            let expected = stock.pg_dump(&source, options);
+        let own: Vec<&str> = self.directive("options ").unwrap_or("").split_whitespace().collect();
+        let sets = &OPTIONS[..if is_newest { OPTIONS.len() } else { 2 }];
+        for options in sets.iter().copied().chain((!own.is_empty()).then_some(own.as_slice())) {
+            let expected = stock.pg_dump(&source, &[&["-s"], options].concat());
             let ours = pgark(&world, source.uri(), options);
             self.push_difference(&mut wrong, server, &options.join(" "), &expected, &ours);
         }
         if self.is_restorable(server) {
-            let dumped = pgark(&world, source.uri(), &["-s"]);
+            let dumped = pgark(&world, source.uri(), &[]);
             let target = server.database(&format!("objects_{}_again", self.name));
             // pg_dump 18 sets it whatever the server is, and psql passes over the error.
             let unknown = if server.major() < 17 { "SET transaction_timeout = 0;\n" } else { "" };
             target.execute(&dumped.replacen(unknown, "", 1));
-            let again = pgark(&world, target.uri(), &["-s"]);
+            let again = pgark(&world, target.uri(), &[]);
             self.push_difference(&mut wrong, server, "restored and dumped again", &dumped, &again);
             target.execute(DROP_SUBSCRIPTIONS);
         }
@@ -174,7 +166,7 @@ from pg_subscription where subdbid = (select oid from pg_database where datname 
 
 fn pgark(world: &World, uri: &str, options: &[&str]) -> String {
     let key = format!("--restrict-key={RESTRICT_KEY}");
-    let mut arguments = vec!["pg_dump", &key, "-d", uri];
+    let mut arguments = vec!["pg_dump", "-s", &key, "-d", uri];
     arguments.extend(options);
     world.pgark(&arguments).success().stdout
 }
