@@ -76,10 +76,12 @@ where
     }
 }
 
-/// Tells whether a login failed for want of the right password.
+/// Tells whether another password could help: none was given, or the one given was wrong.
 pub(super) fn wants_password(error: &Error) -> bool {
     needs_password(error)
-        || server_error(error).is_some_and(|refusal| refusal.sqlstate == sqlstate::INVALID_PASSWORD)
+        || (error.kind() == ErrorKind::Connection
+            && server_error(error)
+                .is_some_and(|refusal| refusal.sqlstate == sqlstate::INVALID_PASSWORD))
 }
 
 async fn ask(params: ConnectParams, display: &Display) -> Result<ConnectParams> {
@@ -91,10 +93,16 @@ async fn ask(params: ConnectParams, display: &Display) -> Result<ConnectParams> 
 /// Asks the person at the terminal for the password.
 pub(super) async fn ask_password(params: ConnectParams) -> Result<ConnectParams> {
     let question = format!("Password for user \"{}\": ", params.user());
-    let typed = tokio::task::spawn_blocking(move || rpassword::prompt_password(question))
+    let answer = tokio::task::spawn_blocking(move || rpassword::prompt_password(question))
         .await
-        .context(ErrorKind::Internal, || "the password question was given up".to_owned())?
-        .context(ErrorKind::Usage, || "could not ask for the password".to_owned())?;
+        .context(ErrorKind::Internal, || "the password question was given up".to_owned())?;
+    let typed = match answer {
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        answer => answer
+            .context(ErrorKind::Usage, || "could not ask for the password".to_owned())?,
+    };
     Ok(params.with_password(Secret::from(typed)))
 }
 
