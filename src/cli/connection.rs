@@ -100,8 +100,9 @@ pub(super) async fn ask_password(params: ConnectParams) -> Result<ConnectParams>
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
         }
-        answer => answer
-            .context(ErrorKind::Usage, || "could not ask for the password".to_owned())?,
+        answer => {
+            answer.context(ErrorKind::Usage, || "could not ask for the password".to_owned())?
+        }
     };
     Ok(params.with_password(Secret::from(typed)))
 }

@@ -53,9 +53,8 @@ impl Form for Lines {
         }
     }
 
-    fn restarted(&mut self, item: &str) {
-        self.write(&format!("{}: read again", visible(item)));
-    }
+    // Whoever begins an item again also says why, as a warning.
+    fn restarted(&mut self, _item: &str) {}
 
     fn warning(&mut self, message: &str) {
         write_line(&format!("warning: {}", visible(message)));
