@@ -76,25 +76,26 @@ async fn read(run: &Run, session: &mut Session, piece: Piece) -> Result<()> {
 
 /// Says what the loss of this one connection means.
 fn explain(error: Error, run: &Run) -> Error {
-    let conflict =
-        server_error(&error).is_some_and(|error| error.sqlstate == sqlstate::SERIALIZATION_FAILURE);
-    let error = if is_connection_lost(&error) || error.kind() == ErrorKind::Connection {
-        Error::new(
-            ErrorKind::Connection,
-            format!(
-                "lost the connection that holds the snapshot and the locks of the dump, {}: nothing was written",
-                run.snapshot
-            ),
-        )
-        .with_source(error)
-        .with_hint("run the dump again: the rows read so far cannot be completed without the snapshot")
-    } else {
-        error
-    };
-    if conflict {
-        return error.with_hint(
-            "the standby had to replay changes to rows that the snapshot still sees: set hot_standby_feedback or raise max_standby_streaming_delay there, or dump the primary",
-        );
+    let error = explain_conflict(error);
+    if !is_connection_lost(&error) && error.kind() != ErrorKind::Connection {
+        return error;
     }
     error
+        .context(format!(
+            "lost the connection that holds the snapshot and the locks of the dump, {}: nothing was written",
+            run.snapshot
+        ))
+        .with_hint("run the dump again: the rows read so far cannot be completed without the snapshot")
+}
+
+/// Adds what helps when a standby could not keep the snapshot.
+pub(super) fn explain_conflict(error: Error) -> Error {
+    let conflict =
+        server_error(&error).is_some_and(|error| error.sqlstate == sqlstate::SERIALIZATION_FAILURE);
+    if !conflict {
+        return error;
+    }
+    error.with_hint(
+        "the standby had to replay changes to rows that the snapshot still sees: set hot_standby_feedback or raise max_standby_streaming_delay there, or dump the primary",
+    )
 }

@@ -230,7 +230,7 @@ impl Run {
         let result = self.copy(session, piece, &mut sink).await;
         if let Err(error) = result {
             sink.abandon().await;
-            return Err(error);
+            return Err(keep::explain_conflict(error));
         }
         sink.finish().await?;
         self.complete(piece, began.elapsed()).await?;

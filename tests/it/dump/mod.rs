@@ -3,7 +3,9 @@
 mod content;
 mod failures;
 mod locks;
+mod process;
 mod refusals;
+mod standby;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -5,7 +5,7 @@
 //! ends in whatever way (also a panic or SIGKILL, when no destructor runs), and the watchdog stops the server and
 //! removes its directory.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -43,14 +43,33 @@ impl Cluster {
         initdb.args(["--encoding=UTF8", "--no-locale"]).current_dir(&directory);
         let output = initdb.output().expect("initdb can be started");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self::launch(installation, directory, settings)
+    }
 
+    /// Starts a standby that follows this server; `None` when the installation has no pg_basebackup.
+    pub(crate) fn standby(&self, installation: &Installation, settings: &str) -> Option<Cluster> {
+        if !installation.bin.join("pg_basebackup").exists() {
+            return None;
+        }
+        let directory = server_directory();
+        let mut backup = installation.command("pg_basebackup");
+        backup.args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-U", "postgres"]);
+        backup.arg("-p").arg(self.port.to_string()).arg("-h").arg(&self.directory);
+        run(backup.arg("-D").arg(directory.join("data")).current_dir(&directory));
+        Some(Self::launch(installation, directory, settings))
+    }
+
+    fn launch(installation: &Installation, directory: PathBuf, settings: &str) -> Cluster {
+        let data = directory.join("data");
         let port = free_port();
         let configuration = format!(
             "{SETTINGS}listen_addresses = '127.0.0.1'\nport = {port}\n\
              unix_socket_directories = '{}'\n{settings}\n",
             directory.display()
         );
-        std::fs::write(data.join("postgresql.auto.conf"), configuration).expect("settings");
+        // Appended: a standby finds its primary there, and the last of two lines counts.
+        let file = std::fs::OpenOptions::new().append(true).open(data.join("postgresql.auto.conf"));
+        file.expect("settings").write_all(configuration.as_bytes()).expect("settings");
 
         // setsid: an interrupt from the terminal is meant for the tests; the pipe tells the rest.
         let mut watchdog = unprivileged(Path::new("/usr/bin/setsid"))
