@@ -22,7 +22,7 @@ mod signals;
 mod verify;
 mod world;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,8 +37,17 @@ use crate::progress::Interrupt;
 pub fn main() -> ExitCode {
     let world = World::look();
     let typed: Vec<OsString> = std::env::args_os().collect();
-    if let Some(arguments) = drop_in(&typed) {
-        return pg_dump::run(arguments, &world);
+    match drop_in(&typed) {
+        Some(("pg_dump", arguments)) => return pg_dump::run(arguments, &world),
+        Some((name, _)) => {
+            let message = format!("this version of pgark does not stand in for {name}");
+            let error = Error::new(ErrorKind::Usage, message)
+                .with_hint("\"pgark restore -d NAME ARCHIVE\" restores an archive");
+            failure::print(&error, false, world.color);
+            // The stock tools know no other code for failures.
+            return ExitCode::FAILURE;
+        }
+        None => {}
     }
     let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
@@ -54,13 +63,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Returns the arguments of `pg_dump` when the program is called under that name, or with it as verb.
-fn drop_in(typed: &[OsString]) -> Option<Vec<OsString>> {
-    let called = Path::new(typed.first()?).file_stem()?;
-    if called == "pg_dump" {
-        return Some(typed[1..].to_vec());
+/// The tools of PostgreSQL whose names mean something here.
+const DROP_INS: [&str; 3] = ["pg_dump", "pg_restore", "pg_dumpall"];
+
+/// Returns the stock tool that is meant and its arguments, when the program is called under its name or
+/// with it as verb.
+fn drop_in(typed: &[OsString]) -> Option<(&'static str, Vec<OsString>)> {
+    let named = |name: &OsStr| DROP_INS.into_iter().find(|&drop_in| name == drop_in);
+    if let Some(name) = named(Path::new(typed.first()?).file_stem()?) {
+        return Some((name, typed[1..].to_vec()));
     }
-    (typed.get(1)? == "pg_dump").then(|| typed[2..].to_vec())
+    Some((named(typed.get(1)?)?, typed[2..].to_vec()))
 }
 
 /// Says what is wrong with the arguments, or prints help and version, which come the same way.

@@ -43,13 +43,12 @@ impl Form for Lines {
 
     fn finished(&mut self, item: &Item, took: Duration) {
         if took >= WORTH_A_LINE {
-            self.write(&format!(
-                "{}: {} rows, {}, {:.1} s",
-                visible(&item.name),
-                count(item.rows),
-                bytes(item.bytes),
-                took.as_secs_f64()
-            ));
+            let amount = match (item.rows, item.bytes) {
+                (0, 0) => String::new(),
+                (rows, size) => format!("{} rows, {}, ", count(rows), bytes(size)),
+            };
+            let seconds = took.as_secs_f64();
+            self.write(&format!("{}: {amount}{seconds:.1} s", visible(&item.name)));
         }
     }
 

@@ -185,3 +185,18 @@ fn color_is_for_terminals_only() {
     let run = World::new().pgark_with(&[("TERM", "xterm")], &["inspect", "nowhere"]).fails_with(6);
     assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
 }
+
+#[test]
+fn stock_names_that_are_not_stood_in_for_say_so() {
+    for name in ["pg_restore", "pg_dumpall"] {
+        let world = World::new();
+        for run in [world.called_as(name, &["-l", "x"]), world.pgark(&[name, "-l", "x"])] {
+            let run = run.fails_with(1);
+            assert!(
+                run.stderr.contains(&format!("does not stand in for {name}")),
+                "{}",
+                run.stderr
+            );
+        }
+    }
+}
