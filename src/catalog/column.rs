@@ -131,10 +131,13 @@ fn not_null(row: &Row<'_>, relation: &str, column: &str) -> Result<Option<NotNul
 /// The columns that have privileges, system columns included, with those that `initdb` or an
 /// extension's script gave them.
 const PRIVILEGES: &str = "select a.attrelid, a.attnum, a.attname, a.attacl, p.privtype, p.initprivs
-    from pg_catalog.pg_attribute a
+    from (select attrelid, attnum from pg_catalog.pg_attribute where attacl is not null
+        union select objoid, objsubid from pg_catalog.pg_init_privs
+        where classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and objsubid <> 0) as with_privileges
+    join pg_catalog.pg_attribute a using (attrelid, attnum)
     left join pg_catalog.pg_init_privs p on p.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
         and p.objoid = a.attrelid and p.objsubid = a.attnum
-    where not a.attisdropped and (a.attacl is not null or p.initprivs is not null)
+    where not a.attisdropped
     order by a.attrelid, a.attnum";
 
 pub(super) async fn read_column_acls(reader: &mut Reader<'_>) -> Result<()> {

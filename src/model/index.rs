@@ -7,7 +7,7 @@ use super::DumpId;
 pub struct Index {
     /// The table.
     pub table: DumpId,
-    /// `pg_get_indexdef`.
+    /// `pg_get_indexdef`; empty for an index behind a constraint, which is written instead.
     pub definition: String,
     /// The tablespace, empty for the default one.
     pub tablespace: String,
