@@ -25,6 +25,14 @@ const QUERY: &str = "select classid, objid, refclassid, refobjid, deptype
       and not (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass and p.amprocfamily = d.refobjid)
     order by 1, 2";
 
+/// The extensions that objects depend on without being members. pg_dump asks for them object by object
+/// and takes the order of the index, which is that of the rows.
+const EXTENSIONS: &str = "select d.classid, d.objid, e.extname
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_extension e on e.oid = d.refobjid
+    where d.deptype = 'x' and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+    order by d.classid, d.objid, d.ctid";
+
 pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
     let rows = reader.session.query("read dependencies", QUERY).await?;
     for row in rows.iter() {
@@ -33,12 +41,6 @@ pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
         let to = CatalogId { class: row.oid("refclassid")?, oid: row.oid("refobjid")? };
         let Some(to) = reader.database.find(to) else { continue };
         let kind = row.character("deptype")?;
-        if kind == 'x'
-            && let Kind::Extension(_) = reader.database.object(to).kind
-        {
-            let extension = reader.database.object(to).name.clone();
-            reader.database.object_mut(from).depends_on_extensions.push(extension);
-        }
         // A relation depends internally on its composite type; a dump needs it the other way round, so
         // that what the columns need comes before the type.
         let reversed = kind == 'i'
@@ -49,6 +51,13 @@ pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
         } else {
             reader.database.depend(from, to);
         }
+    }
+    let rows = reader.session.query("read dependencies on extensions", EXTENSIONS).await?;
+    for row in rows.iter() {
+        let from = CatalogId { class: row.oid("classid")?, oid: row.oid("objid")? };
+        let Some(from) = reader.database.find(from) else { continue };
+        let extension = row.text("extname")?.to_owned();
+        reader.database.object_mut(from).depends_on_extensions.push(extension);
     }
     Ok(())
 }
