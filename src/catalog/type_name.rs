@@ -20,6 +20,9 @@ pub(crate) struct TypeName {
     pub(crate) name: String,
 }
 
+/// Schema and name of a type, by which overloaded functions are sorted.
+type SortKey = (String, String);
+
 impl Reader<'_> {
     /// Asks for the names of those types that are not known yet.
     pub(crate) async fn load_type_names(
@@ -63,10 +66,7 @@ impl Reader<'_> {
     }
 
     /// Returns the names of several types, as texts and as sort keys.
-    pub(crate) fn argument_names(
-        &self,
-        oids: &[Oid],
-    ) -> Result<(Vec<String>, Vec<(String, String)>)> {
+    pub(crate) fn argument_names(&self, oids: &[Oid]) -> Result<(Vec<String>, Vec<SortKey>)> {
         let mut texts = Vec::with_capacity(oids.len());
         let mut keys = Vec::with_capacity(oids.len());
         for &oid in oids {
