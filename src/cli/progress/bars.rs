@@ -12,8 +12,14 @@ use super::tracker::{Item, Snapshot};
 /// everything else off a small terminal.
 const MOST_LINES: usize = 6;
 
-/// Columns for a name; the numbers beside it need 41, and together they stay below 80.
+/// Most columns for a name; with the numbers beside it a line stays below 80.
 const NAME_WIDTH: usize = 36;
+
+/// Fewest columns for a name: less says nothing.
+const LEAST_NAME_WIDTH: usize = 12;
+
+/// Columns for the numbers of an item and the number of those that are not shown.
+const NUMBERS_WIDTH: usize = 41;
 
 pub(super) struct Bars {
     bars: MultiProgress,
@@ -40,18 +46,18 @@ impl Bars {
 
 /// Without a total there is nothing to fill a bar with.
 fn unknown_style() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {msg}")
+    ProgressStyle::with_template("{spinner} {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn known_style() -> ProgressStyle {
-    ProgressStyle::with_template("{msg} [{bar:12}] {prefix}")
+    ProgressStyle::with_template("{prefix} [{bar:12}] {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
 }
 
 fn item_style() -> ProgressStyle {
-    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 impl Form for Bars {
@@ -89,8 +95,8 @@ impl Form for Bars {
             Some(fraction) => {
                 self.overall.set_style(known_style());
                 self.overall.set_position((fraction * 1000.0) as u64);
-                self.overall.set_message(fitted(short(&snapshot.phase), 10));
-                self.overall.set_prefix(summary(snapshot, fraction));
+                self.overall.set_prefix(fitted(short(&snapshot.phase), 10));
+                self.overall.set_message(summary(snapshot, fraction));
             }
             None => {
                 self.overall.set_style(unknown_style());
@@ -111,10 +117,11 @@ impl Form for Bars {
             self.items.push(bar);
         }
         let hidden = snapshot.in_flight.len() - shown;
+        let name_width = name_width();
         for (index, (bar, item)) in self.items.iter().zip(&snapshot.in_flight).enumerate() {
             let last = hidden > 0 && index + 1 == shown;
             let more = if last { format!(" +{hidden}") } else { String::new() };
-            bar.set_message(line(item) + &more);
+            bar.set_message(line(item, name_width) + &more);
             bar.tick();
         }
         self.overall.tick();
@@ -153,14 +160,21 @@ fn summary(snapshot: &Snapshot, fraction: f64) -> String {
     )
 }
 
-fn line(item: &Item) -> String {
+/// Returns the columns for names on the terminal as wide as it is now.
+fn name_width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(std::io::stderr())
+        .map_or(80, |size| usize::from(size.ws_col));
+    columns.saturating_sub(NUMBERS_WIDTH).clamp(LEAST_NAME_WIDTH, NAME_WIDTH)
+}
+
+fn line(item: &Item, name_width: usize) -> String {
     let rows = match item.rows {
         0 => String::new(),
         rows => format!("{} rows", short_count(rows)),
     };
     format!(
         "  {} {:>10} {rows:>11} {:>8}",
-        fitted(&item.name, NAME_WIDTH),
+        fitted(&item.name, name_width),
         if item.bytes > 0 { bytes(item.bytes) } else { String::new() },
         clock(item.started.elapsed()),
     )
@@ -184,7 +198,7 @@ mod tests {
             started: Instant::now(),
             pieces: 1,
         };
-        assert!(line(&item).width() + " +999".len() < 80, "{}", line(&item));
+        assert!(line(&item, NAME_WIDTH).width() + " +999".len() < 80, "{}", line(&item, NAME_WIDTH));
         let snapshot = Snapshot {
             phase: "dumping".to_owned(),
             elapsed: Duration::from_secs(1),
