@@ -172,9 +172,11 @@ fn line(item: &Item, name_width: usize) -> String {
         0 => String::new(),
         rows => format!("{} rows", short_count(rows)),
     };
+    // The number of an entry is for messages; here it would take the room of the name.
+    let name = item.name.split(" (toc entry ").next().unwrap_or(&item.name);
     format!(
         "  {} {:>10} {rows:>11} {:>8}",
-        fitted(&item.name, name_width),
+        fitted(name, name_width),
         if item.bytes > 0 { bytes(item.bytes) } else { String::new() },
         clock(item.started.elapsed()),
     )
@@ -198,7 +200,11 @@ mod tests {
             started: Instant::now(),
             pieces: 1,
         };
-        assert!(line(&item, NAME_WIDTH).width() + " +999".len() < 80, "{}", line(&item, NAME_WIDTH));
+        assert!(
+            line(&item, NAME_WIDTH).width() + " +999".len() < 80,
+            "{}",
+            line(&item, NAME_WIDTH)
+        );
         let snapshot = Snapshot {
             phase: "dumping".to_owned(),
             elapsed: Duration::from_secs(1),
