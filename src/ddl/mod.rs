@@ -221,6 +221,7 @@ pub fn entries(
     let mut entries = writer.finish();
     resolve_dependencies(database, &mut entries);
     trigger::add_origins(database, &mut entries);
+    schema::add_usage(database, &mut entries);
     Ok(entries)
 }
 

@@ -1,9 +1,11 @@
 //! Schemas (`dumpNamespace` in `pg_dump.c`).
 
+use std::collections::HashMap;
+
 use super::Writer;
 use crate::error::Result;
 use crate::model::schema::{Schema, SchemaCreation};
-use crate::model::{Components, Object, Section};
+use crate::model::{Components, Database, DumpId, Kind, Object, Section, TocEntry};
 
 pub(super) fn create_schema(
     writer: &mut Writer<'_>,
@@ -56,5 +58,34 @@ fn comment_on_public(writer: &mut Writer<'_>, object: &Object) {
     if comment != "standard public schema" {
         let target = writer.target(object, "SCHEMA");
         writer.comment_text(&target, comment);
+    }
+}
+
+/// Makes the privileges on what lies in a schema wait for those on the schema.
+///
+/// A grant made in the name of a role other than the owner needs that role's USAGE on the schema. pg_dump stores
+/// no such dependency, and a parallel pg_restore then sometimes answers "permission denied for schema".
+pub(super) fn add_usage(database: &Database, entries: &mut [TocEntry]) {
+    let schemas: HashMap<DumpId, &str> = database
+        .objects()
+        .iter()
+        .filter(|object| matches!(object.kind, Kind::Schema(_)))
+        .map(|object| (object.id, object.name.as_str()))
+        .collect();
+    let usage: HashMap<&str, DumpId> = entries
+        .iter()
+        .filter(|entry| entry.desc == "ACL" && entry.namespace.is_none())
+        .filter_map(|entry| {
+            let schema = entry.dependencies.iter().find_map(|id| schemas.get(id))?;
+            Some((*schema, entry.dump_id))
+        })
+        .collect();
+    for entry in entries.iter_mut().filter(|entry| entry.desc == "ACL") {
+        let Some(usage) = entry.namespace.as_deref().and_then(|name| usage.get(name)) else {
+            continue;
+        };
+        if !entry.dependencies.contains(usage) {
+            entry.dependencies.push(*usage);
+        }
     }
 }
