@@ -171,7 +171,11 @@ pub(super) fn definition_quoted(
     no_owner: bool,
     quoting: Quoting,
 ) -> std::borrow::Cow<'_, str> {
-    if entry.desc == "SCHEMA" && no_owner && !entry.definition.starts_with("--") {
+    if entry.desc == "SCHEMA"
+        && no_owner
+        && !entry.definition.starts_with("--")
+        && !entry.definition.starts_with("CREATE SCHEMA IF NOT EXISTS ")
+    {
         return format!("CREATE SCHEMA {};\n", quoting.identifier(&entry.tag)).into();
     }
     entry.definition.as_str().into()

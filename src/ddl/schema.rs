@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Writer;
+use super::{Fidelity, Writer};
 use crate::error::Result;
 use crate::model::schema::{Schema, SchemaCreation};
 use crate::model::{Components, Database, DumpId, Kind, Object, Section, TocEntry};
@@ -20,7 +20,12 @@ pub(super) fn create_schema(
         let mut entry = writer.entry(object, "SCHEMA", &object.name, Section::PreData);
         let (definition, drop_statement) = match schema.creation {
             SchemaCreation::Create => {
-                (format!("CREATE SCHEMA {name};\n"), format!("DROP SCHEMA {name};\n"))
+                // Asked for by name, `public` is created like any schema, and every new database has
+                // one already: pg_dump's text is an error there.
+                let exists =
+                    object.name == "public" && writer.options.fidelity == Fidelity::Corrected;
+                let condition = if exists { "IF NOT EXISTS " } else { "" };
+                (format!("CREATE SCHEMA {condition}{name};\n"), format!("DROP SCHEMA {name};\n"))
             }
             // The entry exists only so that a restore can set the owner.
             SchemaCreation::MadeByInitdb => (

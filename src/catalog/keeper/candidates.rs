@@ -141,7 +141,7 @@ pub struct Obstacles {
 }
 
 impl Obstacles {
-    /// Asks about relations whose rows are wanted and that [`Candidates`] did not cover.
+    /// Asks about relations whose rows are wanted and that the list before the locks did not cover.
     pub async fn of_relations(session: &Session, oids: &[Oid]) -> Result<Obstacles> {
         let mut obstacles = Obstacles::default();
         if oids.is_empty() {
