@@ -153,7 +153,8 @@ impl Tour<'_> {
         } else {
             let binaries = server::find_binaries(self.world, self.arguments.binaries.as_deref())?;
             self.tell(&format!("starting a throw-away server from {}", binaries.display()))?;
-            let server = Server::start(self.world, &binaries, self.interrupt).await?;
+            let server =
+                Server::start(self.world, &binaries, directory.path(), self.interrupt).await?;
             let params = server.params.clone();
             (Some(server), params)
         };

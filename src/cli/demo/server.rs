@@ -2,9 +2,10 @@
 //!
 //! It listens on a socket in a directory that only its user may enter, so that nobody else on the
 //! machine can log in. As root the server runs as an unprivileged user, because PostgreSQL refuses
-//! root.
+//! root. A watchdog ends it when pgark is gone without having done so, however it went.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::super::signals;
 use super::super::world::World;
 use crate::connect::{ConnectParams, ConnectRequest, Environment, Session};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -43,6 +43,7 @@ const SETTINGS: [&str; 9] = [
 #[derive(Debug)]
 pub(super) struct Server {
     process: Child,
+    watchdog: Watchdog,
     directory: TempDir,
     /// How to log in as its superuser.
     pub(super) params: ConnectParams,
@@ -119,13 +120,15 @@ impl Server {
     pub(super) async fn start(
         world: &World,
         binaries: &Path,
+        archive: &Path,
         interrupt: &Interrupt,
     ) -> Result<Server> {
         let user = unprivileged_user()?;
         let directory = private_directory(world, user.as_ref())?;
         let data = directory.path().join("data");
         let log = directory.path().join("log");
-        initialize(binaries, &data, &log, user.as_ref())?;
+        let mut watchdog = Watchdog::start(&[directory.path(), archive]);
+        initialize(binaries, &data, &log, user.as_ref(), &mut watchdog)?;
         let mut command = command(binaries, "postgres", user.as_ref());
         command.arg("-D").arg(&data).arg("-k").arg(directory.path());
         for setting in SETTINGS {
@@ -135,7 +138,7 @@ impl Server {
         let process = command.spawn().context(ErrorKind::Storage, || {
             format!("could not start \"{}\"", binaries.join("postgres").display())
         })?;
-        signals::end_with_us(process.id());
+        watchdog.watch(&process);
         let request = ConnectRequest {
             dbname: Some("postgres".to_owned()),
             host: Some(directory.path().display().to_string()),
@@ -145,7 +148,8 @@ impl Server {
             ..ConnectRequest::default()
         };
         let params = ConnectParams::resolve(&request, &Environment::default())?;
-        let mut server = Server { process, directory, params, user: user.map(|user| user.name) };
+        let mut server =
+            Server { process, watchdog, directory, params, user: user.map(|user| user.name) };
         server.wait_until_ready(&log, interrupt).await?;
         Ok(server)
     }
@@ -182,6 +186,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // First: the number of a process that has ended may soon be another's.
+        self.watchdog.stop();
         // SIGINT is PostgreSQL's fast shutdown. What it leaves is removed with the directory.
         if let Some(process) = Pid::from_raw(self.process.id().cast_signed()) {
             let _ = kill_process(process, Signal::INT);
@@ -195,7 +201,53 @@ impl Drop for Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        signals::ended(self.process.id());
+    }
+}
+
+/// Reads the number of the process to end until its standard input ends, which comes with the end of
+/// pgark even when that is killed; then ends the process and removes the files. SIGQUIT is an immediate
+/// shutdown.
+const WATCHDOG: &str = "while read -r line; do process=$line; done; \
+    if [ -n \"$process\" ]; then kill -QUIT \"$process\"; \
+    while kill -0 \"$process\"; do sleep 1; done; fi; rm -rf -- \"$@\"";
+
+/// Ends the server when pgark is gone; without a shell there is none, which matters only when pgark is
+/// killed.
+#[derive(Debug)]
+struct Watchdog(Option<Child>);
+
+impl Watchdog {
+    fn start(directories: &[&Path]) -> Watchdog {
+        let shell = Command::new("/bin/sh")
+            .args(["-c", WATCHDOG, "pgark-demo-watchdog"])
+            .args(directories)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        Watchdog(shell.ok())
+    }
+
+    /// Says which process is to be ended.
+    fn watch(&mut self, process: &Child) {
+        if let Some(input) = self.0.as_mut().and_then(|shell| shell.stdin.as_mut()) {
+            // A watchdog that is gone watches nothing.
+            let _ = writeln!(input, "{}", process.id());
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut shell) = self.0.take() {
+            let _ = shell.kill();
+            let _ = shell.wait();
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -267,15 +319,22 @@ fn log_to(command: &mut Command, log: &Path) -> Result<()> {
     Ok(())
 }
 
-fn initialize(binaries: &Path, data: &Path, log: &Path, user: Option<&User>) -> Result<()> {
+fn initialize(
+    binaries: &Path,
+    data: &Path,
+    log: &Path,
+    user: Option<&User>,
+    watchdog: &mut Watchdog,
+) -> Result<()> {
     let mut command = command(binaries, "initdb", user);
     command.arg("-D").arg(data).args(["-U", "postgres", "-A", "trust", "-E", "UTF8"]);
     command.args(["--locale=C", "--no-sync"]);
     log_to(&mut command, log)?;
     let program = binaries.join("initdb");
-    let status = command
-        .status()
-        .context(ErrorKind::Storage, || format!("could not run \"{}\"", program.display()))?;
+    let failed = || format!("could not run \"{}\"", program.display());
+    let mut process = command.spawn().context(ErrorKind::Storage, failed)?;
+    watchdog.watch(&process);
+    let status = process.wait().context(ErrorKind::Storage, failed)?;
     if status.success() {
         return Ok(());
     }

@@ -47,3 +47,28 @@ fn demo_without_a_server_says_what_to_do() {
     let run = world.pgark(&["demo", "--binaries", "nowhere"]).fails_with(6);
     assert!(run.stderr.contains("does not hold initdb and postgres"), "{}", run.stderr);
 }
+
+#[test]
+fn demo_that_is_killed_takes_its_server_along() {
+    let installation = Installation::all().last().expect("an installed server");
+    let world = World::new();
+    let mut command = world.command();
+    command.args(["demo", "--rows", "2000", "--binaries"]).arg(&installation.bin);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut demo = command.spawn().expect("pgark");
+    // initdb or the server itself: whatever it is, it must not stay.
+    let runs = |path: &PathBuf| path.join("data/postmaster.pid").exists();
+    wait(|| world.leftovers().iter().any(runs));
+    demo.kill().expect("killed");
+    let _ = demo.wait();
+    wait(|| world.leftovers().is_empty());
+}
+
+/// Waits for a condition; the limit only turns a hang into a failure.
+fn wait(mut condition: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "the condition never held");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
