@@ -317,46 +317,17 @@ impl<'a, 'b> Graph<'a, 'b> {
         }
     }
 
-    /// Lets data wait for everything before it that alters its table, and for all definitions when
-    /// loading a row can run code; all of post-data waits for all definitions.
+    /// Lets data and all of post-data wait for all definitions.
+    ///
+    /// Rows depend on more than their table: a value of type `regclass` names any relation, a check or
+    /// a generated column may call code that reads any table, and the archive records neither. What
+    /// could begin earlier is little, because definitions are quick where rows are many.
     fn hold_data_back(&mut self) {
         let all_defined = self.gate(Pass::Main, Section::Data);
-        let mut runs_code = vec![false; self.items.len()];
-        let mut altered_by: HashMap<usize, Vec<usize>> = HashMap::new();
         for position in 0..self.items.len() {
-            if !self.is_definition(position) {
-                continue;
-            }
-            self.must_follow(all_defined, position);
-            let dependencies = self.dependencies(position);
-            runs_code[position] = is_code(self.items[position].entry)
-                || dependencies.iter().any(|&other| runs_code[other]);
-            for other in dependencies {
-                altered_by.entry(other).or_default().push(position);
-            }
-        }
-        for position in 0..self.items.len() {
-            if self.is_definition(position) || self.items[position].pass != Pass::Main {
-                continue;
-            }
-            let mut waits_for_all = self.sections[position] != Section::Data;
-            if !waits_for_all {
-                let dependencies = self.dependencies(position);
-                // Without its table in the archive nobody knows what the rows set off.
-                waits_for_all = dependencies.is_empty()
-                    || dependencies.iter().any(|&other| runs_code[other])
-                    || loads_via_partition_root(self.items[position].entry);
-                for table in dependencies {
-                    let altering = altered_by.get(&table).cloned().unwrap_or_default();
-                    for earlier in altering {
-                        let desc = self.items[earlier].entry.desc.as_str();
-                        waits_for_all |= runs_code[earlier]
-                            && matches!(desc, "DEFAULT" | "CHECK CONSTRAINT" | "TABLE ATTACH");
-                        self.must_follow(position, earlier);
-                    }
-                }
-            }
-            if waits_for_all {
+            if self.is_definition(position) {
+                self.must_follow(all_defined, position);
+            } else if self.items[position].pass == Pass::Main {
                 self.must_follow(position, all_defined);
             }
         }
@@ -520,10 +491,6 @@ impl Rank {
             _ => Some(Rank::Single),
         }
     }
-}
-
-fn is_code(entry: &TocEntry) -> bool {
-    matches!(entry.desc.as_str(), "FUNCTION" | "PROCEDURE" | "AGGREGATE" | "OPERATOR" | "CAST")
 }
 
 fn is_relation(desc: &str) -> bool {
