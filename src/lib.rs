@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! layer 6   cli
-//! layer 3   dump   restore   verify
+//! layer 3   dump   restore   verify   inspect
 //! layer 2   catalog
 //! layer 1   connect   select   ddl   order   archive
 //! layer 0   sql   model   codec   store        (error and progress serve everybody)
@@ -18,6 +18,7 @@ pub mod connect;
 pub mod ddl;
 pub mod dump;
 pub mod error;
+pub mod inspect;
 pub mod model;
 pub mod order;
 pub mod progress;

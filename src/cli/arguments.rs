@@ -443,7 +443,16 @@ pub(super) struct VerifyArguments {
 }
 
 /// Show what an archive holds
+///
+/// Without options the table of contents with rows, sizes and ratios. No server is needed, except to
+/// compare with a live database.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgark inspect shop.dump
+  pgark inspect shop.dump --extract sales.orders
+  pgark inspect shop.dump --extract sales.orders --as csv > orders.csv
+  pgark inspect shop.dump --diff postgres://localhost/shop")]
 pub(super) struct InspectArguments {
     /// Archive to look into
     #[arg(value_name = "ARCHIVE")]
@@ -453,9 +462,54 @@ pub(super) struct InspectArguments {
     #[arg(short = 'l', long, conflicts_with = "json")]
     pub(super) list: bool,
 
+    /// Print one object: a table, view, function, type, index ...
+    ///
+    /// As SQL, with everything that belongs to it (defaults, constraints, indexes, triggers, comments,
+    /// privileges), or its rows with --as. Names are read as in SQL: sales.orders, "Odd name",
+    /// total(integer).
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["list", "json", "diff"])]
+    pub(super) extract: Option<String>,
+
+    /// What to print of the object
+    ///
+    /// sql: its definition. copy, csv: the rows of the table, as COPY text or CSV.
+    #[arg(long = "as", value_name = "FORM", value_enum, default_value_t, requires = "extract")]
+    pub(super) form: ExtractForm,
+
+    /// Print how the schema differs from another archive's or a live database's
+    ///
+    /// What exists as a file or directory is an archive, anything else a database name, a connection string or
+    /// a URI. Lines with - are in ARCHIVE, lines with + in the other one.
+    #[arg(long, value_name = "OTHER", conflicts_with = "list")]
+    pub(super) diff: Option<String>,
+
+    /// End with exit code 9 when the schemas differ
+    #[arg(long, requires = "diff")]
+    pub(super) exit_code: bool,
+
+    /// Leave out who owns the objects
+    #[arg(short = 'O', long, requires = "diff")]
+    pub(super) no_owner: bool,
+
+    /// Leave out privileges
+    #[arg(short = 'x', long, visible_alias = "no-acl", requires = "diff")]
+    pub(super) no_privileges: bool,
+
+    #[command(flatten)]
+    pub(super) prompt: PromptArguments,
+
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// In which form an object is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum ExtractForm {
+    #[default]
+    Sql,
+    Copy,
+    Csv,
 }
 
 /// Show the whole tour on a throw-away server

@@ -7,17 +7,26 @@ use chrono::Local;
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
+use super::difference;
+use super::extract;
 use super::output;
 use super::progress::{bytes, count, fitted, visible};
+use super::world::World;
 use crate::archive::{self, ArchiveReader, ManifestState};
 use crate::error::Result;
 use crate::model::{Section, TocEntry};
 
-pub(super) fn run(arguments: &InspectArguments) -> Result<()> {
+pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<()> {
     if arguments.list {
         return list(&arguments.archive);
     }
     let reader = archive::open(&arguments.archive)?;
+    if let Some(name) = &arguments.extract {
+        return extract::run(reader.as_ref(), name, arguments.form);
+    }
+    if let Some(other) = &arguments.diff {
+        return difference::run(reader.as_ref(), other, arguments, world).await;
+    }
     output::result(&Contents::of(reader.as_ref()), arguments.json, ToString::to_string)
 }
 
@@ -136,6 +145,15 @@ struct EntryLine {
     fingerprint: Option<String>,
 }
 
+impl EntryLine {
+    /// Returns how much smaller the data are stored than they are, such as `4.2x`.
+    fn ratio(&self) -> Option<String> {
+        let (raw, stored) = (self.raw_bytes?, self.stored_bytes?);
+        // The end mark alone says nothing about compression.
+        (raw > 100 && stored > 0).then(|| format!("{:.1}x", raw as f64 / stored as f64))
+    }
+}
+
 impl Contents {
     fn of(reader: &dyn ArchiveReader) -> Contents {
         let header = reader.header();
@@ -204,19 +222,24 @@ impl Display for Contents {
             write!(f, ", {} and {} rows unpacked", bytes(raw), count(rows))?;
         }
         writeln!(f, ", manifest {}\n", self.manifest)?;
-        writeln!(f, "{:>7}  {:<22} {:<40} {:>14} {:>11}", "id", "kind", "name", "rows", "stored")?;
+        writeln!(
+            f,
+            "{:>7}  {:<22} {:<34} {:>14} {:>11} {:>6}",
+            "id", "kind", "name", "rows", "stored", "ratio"
+        )?;
         for entry in &self.entries {
             let name = match entry.schema.as_deref().filter(|schema| !schema.is_empty()) {
                 Some(schema) => format!("{schema}.{}", entry.name),
                 None => entry.name.clone(),
             };
             let line = format!(
-                "{:>7}  {} {} {:>14} {:>11}",
+                "{:>7}  {} {} {:>14} {:>11} {:>6}",
                 entry.dump_id,
                 fitted(&entry.kind, 22),
-                fitted(&name, 40),
+                fitted(&name, 34),
                 entry.rows.map(count).unwrap_or_default(),
                 entry.stored_bytes.map(bytes).unwrap_or_default(),
+                entry.ratio().unwrap_or_default(),
             );
             writeln!(f, "{}", line.trim_end())?;
         }

@@ -10,7 +10,9 @@ mod arguments;
 mod completions;
 mod connection;
 mod demo;
+mod difference;
 mod dump;
+mod extract;
 mod failure;
 mod inspect;
 mod output;
@@ -93,7 +95,9 @@ fn refuse(error: &clap::Error, typed: &[OsString], world: &World) -> ExitCode {
 fn run(command: Command, world: &World) -> Result<()> {
     match command {
         Command::Completions(arguments) => completions::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Inspect(arguments) => {
+            work(async |_interrupt| inspect::run(&arguments, world).await)
+        }
         Command::Dump(arguments) => {
             work(async |interrupt| dump::run(&arguments, world, &interrupt).await)
         }

@@ -8,6 +8,7 @@ mod compat;
 mod connect;
 mod dump;
 mod harness;
+mod inspect;
 mod licences;
 mod objects;
 mod readme;

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["sql", "model", "codec", "store"],
     &["connect", "select", "ddl", "order", "archive"],
     &["catalog"],
-    &["dump", "restore", "verify"],
+    &["dump", "restore", "verify", "inspect"],
     &["vault"],
     &["service"],
     &["cli"],

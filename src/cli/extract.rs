@@ -1,0 +1,40 @@
+//! `pgark inspect --extract`: one object's SQL or one table's rows on standard output.
+
+use std::io::{BufWriter, Write};
+
+use super::arguments::ExtractForm;
+use super::output;
+use crate::archive::ArchiveReader;
+use crate::error::{ErrorKind, Result};
+use crate::inspect::{self, ObjectName, RowsForm};
+
+pub(super) fn run(reader: &dyn ArchiveReader, name: &str, form: ExtractForm) -> Result<()> {
+    let name = ObjectName::parse(name)?;
+    let form = match form {
+        ExtractForm::Sql => {
+            let objects = inspect::find_object(reader, &name)?;
+            let sql = inspect::object_sql(reader, &objects)?;
+            return output::print(&sql);
+        }
+        ExtractForm::Copy => RowsForm::Copy,
+        ExtractForm::Csv => RowsForm::Csv,
+    };
+    let entry = inspect::table_data(reader, &name)?;
+    let mut stdout = BufWriter::with_capacity(1 << 18, std::io::stdout().lock());
+    let written = inspect::write_rows(reader, entry, form, &mut stdout);
+    // A reader that went away early, such as `head`, has what it wanted.
+    let gone = |error: &crate::Error| {
+        error.kind() == ErrorKind::Storage
+            && std::error::Error::source(error)
+                .and_then(|source| source.downcast_ref::<std::io::Error>())
+                .is_some_and(|source| source.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    match written {
+        Err(error) if gone(&error) => Ok(()),
+        written => {
+            // What was read before an error is printed; the error says that it is not to be trusted.
+            let _ = stdout.flush();
+            written.map(|_| ())
+        }
+    }
+}
