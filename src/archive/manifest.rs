@@ -15,8 +15,8 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::SchemaFingerprint;
-use crate::codec::{Fingerprint, HashingWriter, Sha256Digest};
+use super::{ArchiveHeader, SchemaFingerprint};
+use crate::codec::{Compression, Fingerprint, HashingWriter, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
 
@@ -283,6 +283,23 @@ impl Manifest {
         sealed.map_err(damaged)?;
         serde_json::from_slice(bytes)
             .map_err(|error| damaged("it is not in the expected form").with_source(error))
+    }
+
+    /// Fills in what only the writer of the archive knows, and orders the data entries.
+    pub(super) fn complete(
+        &mut self,
+        header: &ArchiveHeader,
+        compression: Compression,
+        toc: ManifestToc,
+    ) {
+        self.data.sort_by_key(|data| data.dump_id);
+        self.manifest_version = MANIFEST_VERSION;
+        self.tool = "pgark".to_owned();
+        self.tool_version = env!("CARGO_PKG_VERSION").to_owned();
+        self.format = header.format.word().to_owned();
+        self.archive_version = header.version.to_string();
+        self.compression = compression.to_string();
+        self.toc = toc;
     }
 
     /// Returns the data entry with an id; the entries are in the order of their ids.

@@ -1,10 +1,13 @@
 //! Archives in pg_dump's formats: the table of contents, the directory format, the manifest.
 //!
-//! [`open`] gives an [`ArchiveReader`] for whatever is at a path; [`DirectoryWriter`] makes an archive.
+//! [`open`] gives an [`ArchiveReader`] for whatever is at a path, [`create`] an [`ArchiveWriter`] for
+//! whichever format is asked for.
 //! What an archive *means* (which statements an entry consists of, in what order they run) is in
 //! [`statements`] and [`script`]; executing them is the business of `restore`.
 
+mod block;
 pub mod check;
+mod data_file;
 pub mod directory;
 mod header;
 pub mod manifest;
@@ -16,12 +19,17 @@ pub mod selection;
 pub mod statements;
 pub mod toc;
 mod version;
+mod writer;
 
-pub use directory::{
-    COPY_END, DataFileWriter, DirectoryReader, DirectoryWriter, EncodedBlock, PieceWriter,
-};
+pub use block::{BlockCodec, EncodedBlock};
+pub use data_file::{DataFileWriter, PieceWriter};
+pub use directory::{DirectoryReader, DirectoryWriter};
 pub use header::{ArchiveFormat, ArchiveHeader, ArchiveTime, own_dumper_version};
 pub use manifest::{Block, DataFileSummary, Manifest, ManifestData, ManifestSequence};
 pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, open};
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};
 pub use version::ArchiveVersion;
+pub use writer::{ArchiveWriter, create};
+
+/// What ends COPY text in an archive: the end-of-data line and two empty ones.
+pub const COPY_END: &[u8] = b"\\.\n\n\n";

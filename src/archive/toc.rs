@@ -381,6 +381,7 @@ fn write_entry(
         ArchiveFormat::Custom => {
             writer.bytes(&[if entry.has_data { 1 } else { 3 }, 0, 0, 0, 0, 0, 0, 0, 0])
         }
+        ArchiveFormat::Plain => Err(unfit("a script has no table of contents")),
         ArchiveFormat::Directory | ArchiveFormat::Tar => {
             let name = data_file_name(entry).unwrap_or_default();
             if !name.is_empty() && !is_plain_file_name(&name) {

@@ -25,9 +25,9 @@ use super::report::{DumpReport, TableReport};
 use super::sink::{BlockBudget, PieceSink};
 use super::split::Piece;
 use super::work;
-use crate::archive::{DataFileSummary, DataFileWriter, DirectoryWriter, PieceWriter};
+use crate::archive::toc::Toc;
+use crate::archive::{self, ArchiveWriter, DataFileSummary, DataFileWriter, PieceWriter};
 use crate::catalog::{ServerIdentity, SessionRecipe};
-use crate::codec::Compression;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
@@ -45,8 +45,7 @@ pub(super) struct Run {
     pub(super) restarts: AtomicU64,
     pub(super) yielded: AtomicU64,
     budget: BlockBudget,
-    compression: Compression,
-    writer: Arc<DirectoryWriter>,
+    writer: Box<dyn ArchiveWriter>,
 }
 
 /// A table while it is read.
@@ -80,7 +79,9 @@ impl DumpPlan {
             self;
         let sequences = describe::sequences(&keeper.database);
         let settings = describe::settings(&keeper.session).await?;
-        let writer = DirectoryWriter::create(&options.output, options.compression)?;
+        let header = describe::header(&options, &keeper.database.facts, version);
+        let toc = Arc::new(Toc { header, entries });
+        let writer = archive::create(&options.output, Arc::clone(&toc), options.compression)?;
         let workers = if options.jobs > 1 { options.jobs.min(pieces.len()) } else { 0 };
         let bytes = pieces.iter().map(|piece| piece.cost).sum();
         progress.phase("dumping table data", tables.len() as u64, bytes);
@@ -100,8 +101,7 @@ impl DumpPlan {
             restarts: AtomicU64::new(0),
             yielded: AtomicU64::new(0),
             budget: BlockBudget::new(options.jobs),
-            compression: options.compression,
-            writer: Arc::new(writer),
+            writer,
         });
         everybody(&run, keeper.session, workers, &interrupt).await?;
         interrupt.check()?;
@@ -110,8 +110,6 @@ impl DumpPlan {
         let run = Arc::into_inner(run)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "somebody still works on the dump"))?;
         let Run { tables, writer, server, restarts, yielded, .. } = run;
-        let writer = Arc::into_inner(writer)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "somebody still writes the archive"))?;
         let mut reports = Vec::with_capacity(tables.len());
         let mut data = Vec::with_capacity(tables.len());
         for table in tables {
@@ -135,13 +133,10 @@ impl DumpPlan {
             elapsed: began.elapsed(),
             settings,
             sequences,
-            entries: &entries,
+            entries: &toc.entries,
             data: &data,
         });
-        let header = describe::header(&options, facts, version);
-        let entry_count = entries.len();
-        let finish =
-            tokio::task::spawn_blocking(move || writer.finish(&header, &entries, manifest));
+        let finish = tokio::task::spawn_blocking(move || writer.finish(Some(manifest)));
         finish.await.map_err(|error| {
             Error::new(ErrorKind::Internal, "the archive could not be completed").with_source(error)
         })??;
@@ -149,7 +144,7 @@ impl DumpPlan {
             output: options.output.display().to_string(),
             database: facts.database.clone(),
             server_version: facts.version_text.clone(),
-            entries: entry_count,
+            entries: toc.entries.len(),
             rows: reports.iter().map(|table| table.fingerprint.rows).sum(),
             raw_bytes: reports.iter().map(|table| table.raw_bytes).sum(),
             stored_bytes: reports.iter().map(|table| table.stored_bytes).sum(),
@@ -225,8 +220,7 @@ impl Run {
         self.progress.started(&item, piece.cost);
         let writer = self.begin(piece)?;
         let progress = Arc::clone(&self.progress);
-        let mut sink =
-            PieceSink::new(&self.budget, self.compression, writer, progress, item.clone()).await?;
+        let mut sink = PieceSink::new(&self.budget, writer, progress, item.clone()).await?;
         let result = self.copy(session, piece, &mut sink).await;
         if let Err(error) = result {
             sink.abandon().await;

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::block::{BLOCK_BYTES, Block, Cut, Cutter};
-use crate::archive::{EncodedBlock, PieceWriter};
-use crate::codec::{Compression, Fingerprint, RowHasher, encode_block};
+use crate::archive::{BlockCodec, EncodedBlock, PieceWriter};
+use crate::codec::{Fingerprint, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::ProgressHandle;
 
@@ -62,7 +62,7 @@ impl BlockBudget {
 /// Receives the COPY text of one piece.
 pub(super) struct PieceSink {
     budget: BlockBudget,
-    compression: Compression,
+    codec: BlockCodec,
     cutter: Cutter,
     permit: OwnedSemaphorePermit,
     /// Fingerprints the rows of the blocks that are cut inside a row, which must be read in order.
@@ -96,7 +96,6 @@ impl PieceSink {
     /// Makes the sink of a piece; `item` names it for whoever watches.
     pub(super) async fn new(
         budget: &BlockBudget,
-        compression: Compression,
         writer: PieceWriter,
         progress: ProgressHandle,
         item: String,
@@ -104,7 +103,7 @@ impl PieceSink {
         let permit = budget.permit().await?;
         Ok(PieceSink {
             budget: budget.clone(),
-            compression,
+            codec: writer.codec(),
             cutter: Cutter::new(BLOCK_BYTES, budget.buffer()),
             permit,
             long_rows: RowHasher::default(),
@@ -146,11 +145,10 @@ impl PieceSink {
 
     /// Hands over the last block, waits until everything is written and completes the piece.
     pub(super) async fn finish(self) -> Result<Fingerprint> {
-        let PieceSink { budget, compression, cutter, permit, mut long_rows, next_block, order } =
-            self;
+        let PieceSink { budget, codec, cutter, permit, mut long_rows, next_block, order } = self;
         if let Some(block) = cutter.finish() {
             let rows = long_rows_of(&block, &mut long_rows);
-            order.submit(next_block, block, rows, permit, budget, compression);
+            order.submit(next_block, block, rows, permit, budget, codec);
         } else {
             drop(permit);
         }
@@ -182,7 +180,7 @@ impl PieceSink {
         let rows = long_rows_of(&block, &mut self.long_rows);
         let number = self.next_block;
         self.next_block += 1;
-        self.order.submit(number, block, rows, permit, self.budget.clone(), self.compression);
+        self.order.submit(number, block, rows, permit, self.budget.clone(), self.codec);
     }
 }
 
@@ -207,7 +205,7 @@ impl Order {
         long_rows: Option<u64>,
         permit: OwnedSemaphorePermit,
         budget: BlockBudget,
-        compression: Compression,
+        codec: BlockCodec,
     ) {
         self.lock().outstanding += 1;
         let order = Arc::clone(self);
@@ -225,14 +223,10 @@ impl Order {
                 }
             };
             let rows = long_rows.unwrap_or(fingerprint.rows);
-            let raw_bytes = block.text.len() as u64;
-            let encoded = encode_block(&compression, &block.text);
+            let encoded = codec.encode(&block.text, rows);
             budget.give_back(block.text);
             match encoded {
-                Ok(bytes) => {
-                    let encoded = EncodedBlock { raw_bytes, rows, bytes };
-                    order.complete(number, encoded, fingerprint, permit);
-                }
+                Ok(encoded) => order.complete(number, encoded, fingerprint, permit),
                 Err(error) => {
                     order.fail(error);
                     order.leave(1);
@@ -325,8 +319,9 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::archive::{ArchiveHeader, ArchiveTime, COPY_END, DirectoryWriter, open};
-    use crate::codec::Algorithm;
+    use crate::archive::toc::Toc;
+    use crate::archive::{ArchiveHeader, ArchiveTime, COPY_END, create, open};
+    use crate::codec::{Algorithm, Compression};
     use crate::model::{DumpId, Section, TocEntry};
     use crate::progress::silent;
 
@@ -356,14 +351,20 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path().join("archive");
             let compression = Compression::new(algorithm);
-            let writer = DirectoryWriter::create(&path, compression).expect("a writer");
+            let mut entry = TocEntry::new(DumpId(7), "TABLE DATA", "t");
+            entry.section = Section::Data;
+            entry.has_data = true;
+            entry.copy_statement = Some("COPY t FROM stdin;\n".to_owned());
+            entry.file_name = Some("7.dat".to_owned());
+            let time = ArchiveTime::from_naive(chrono::NaiveDateTime::default());
+            let header = ArchiveHeader::directory(algorithm, time);
+            let toc = Arc::new(Toc { header, entries: vec![entry.clone()] });
+            let writer = create(&path, toc, compression).expect("a writer");
             let file = writer.data_file(DumpId(7)).expect("a file");
             let budget = BlockBudget::new(1);
             let sink = async |index: usize| {
                 let piece = file.piece(index).expect("a piece");
-                PieceSink::new(&budget, compression, piece, silent(), "t".to_owned())
-                    .await
-                    .expect("a sink")
+                PieceSink::new(&budget, piece, silent(), "t".to_owned()).await.expect("a sink")
             };
             let texts = [rows(1), rows(2), Vec::new()];
             let mut second = sink(1).await;
@@ -381,14 +382,7 @@ mod tests {
             let mut expected = RowHasher::default();
             expected.feed(&texts.concat());
             assert_eq!(summary.fingerprint, expected.finish());
-            let mut entry = TocEntry::new(DumpId(7), "TABLE DATA", "t");
-            entry.section = Section::Data;
-            entry.has_data = true;
-            entry.copy_statement = Some("COPY t FROM stdin;\n".to_owned());
-            entry.file_name = Some("7.dat".to_owned());
-            let time = ArchiveTime::from_naive(chrono::NaiveDateTime::default());
-            let header = ArchiveHeader::directory(algorithm, time);
-            writer.finish(&header, &[entry.clone()], None).expect("an archive");
+            writer.finish(None).expect("an archive");
             let mut data = Vec::new();
             let archive = open(&path).expect("an archive");
             archive.open_data(&entry).expect("data").read_to_end(&mut data).expect("data");

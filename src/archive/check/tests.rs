@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::archive::{
-    ArchiveHeader, ArchiveTime, ArchiveVersion, DirectoryWriter, EncodedBlock, Manifest, open,
-    own_dumper_version,
+    ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, create, open, own_dumper_version,
 };
-use crate::codec::{Compression, encode_block};
+use crate::codec::Compression;
 use crate::model::{DumpId, Section};
 
 /// Blocks of the one table; a row spans the second and the third, and the third has no newline at all.
@@ -17,7 +16,6 @@ const BLOCKS: [&str; 5] =
 fn write_archive(folder: &Path, algorithm: Algorithm, blocks: &[&str]) -> PathBuf {
     let path = folder.join(format!("archive-{algorithm}"));
     let compression = Compression::new(algorithm);
-    let writer = DirectoryWriter::create(&path, compression).expect("creates");
     let entry = TocEntry {
         section: Section::Data,
         namespace: Some("public".into()),
@@ -25,22 +23,6 @@ fn write_archive(folder: &Path, algorithm: Algorithm, blocks: &[&str]) -> PathBu
         has_data: true,
         ..TocEntry::new(DumpId(7), "TABLE DATA", "t")
     };
-    let file = writer.data_file(DumpId(7)).expect("file");
-    let mut piece = file.piece(0).expect("piece");
-    let mut rows = RowHasher::new();
-    for text in blocks {
-        let ended = rows.rows();
-        rows.feed(text.as_bytes());
-        piece
-            .write_block(EncodedBlock {
-                raw_bytes: text.len() as u64,
-                rows: rows.rows() - ended,
-                bytes: encode_block(&compression, text.as_bytes()).expect("compresses"),
-            })
-            .expect("writes");
-    }
-    piece.finish(rows.finish()).expect("finishes");
-    let summary = file.finish(1).expect("finishes");
     let created =
         ArchiveTime { second: 0, minute: 0, hour: 0, day: 1, month: 0, year: 126, is_dst: 0 };
     let header = ArchiveHeader {
@@ -48,9 +30,22 @@ fn write_archive(folder: &Path, algorithm: Algorithm, blocks: &[&str]) -> PathBu
         dumper_version: own_dumper_version(),
         ..ArchiveHeader::directory(algorithm, created)
     };
+    let toc = toc::Toc { header, entries: vec![entry] };
+    let writer = create(&path, Arc::new(toc), compression).expect("creates");
+    let file = writer.data_file(DumpId(7)).expect("file");
+    let mut piece = file.piece(0).expect("piece");
+    let mut rows = RowHasher::new();
+    for text in blocks {
+        let ended = rows.rows();
+        rows.feed(text.as_bytes());
+        let block = piece.codec().encode(text.as_bytes(), rows.rows() - ended);
+        piece.write_block(block.expect("compresses")).expect("writes");
+    }
+    piece.finish(rows.finish()).expect("finishes");
+    let summary = file.finish(1).expect("finishes");
     let manifest =
         Manifest { data: vec![ManifestData::new(summary, "public", "t")], ..Manifest::default() };
-    writer.finish(&header, &[entry], manifest).expect("finishes");
+    writer.finish(Some(manifest)).expect("finishes");
     path
 }
 

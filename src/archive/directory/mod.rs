@@ -10,13 +10,11 @@
 //! Authority: `pg_backup_directory.c` of PostgreSQL 18. A reader finds every file by its name first,
 //! then by the name with each codec's suffix, so files may be compressed or decompressed by hand.
 
-mod data_file;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use data_file::{DataFileWriter, EncodedBlock, PieceWriter};
 pub use reader::DirectoryReader;
 pub(super) use reader::Files;
 pub use writer::DirectoryWriter;
@@ -29,9 +27,6 @@ pub(super) const SUMS_FILE: &str = "SHA256SUMS";
 
 /// The files that are not data.
 pub(super) const MANIFEST_OR_TOC: [&str; 3] = [TOC_FILE, SUMS_FILE, super::manifest::MANIFEST_FILE];
-
-/// What ends COPY text in an archive: the end-of-data line and two empty ones.
-pub const COPY_END: &[u8] = b"\\.\n\n\n";
 
 /// Returns the content of the file of checksums.
 pub(super) fn sums_text<'a>(

@@ -2,11 +2,13 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use super::*;
+use crate::archive::toc::Toc;
 use crate::archive::{
-    ArchiveHeader, ArchiveReader, ArchiveTime, ArchiveVersion, Manifest, ManifestData,
-    ManifestState, open, own_dumper_version,
+    ArchiveHeader, ArchiveReader, ArchiveTime, ArchiveVersion, ArchiveWriter, DataFileWriter,
+    EncodedBlock, Manifest, ManifestData, ManifestState, PieceWriter, create, open,
+    own_dumper_version,
 };
 use crate::codec::{Algorithm, Compression, Fingerprint, RowHasher, encode_block};
 use crate::error::ErrorKind;
@@ -36,19 +38,23 @@ fn table_data(id: i32, table: &str) -> TocEntry {
     }
 }
 
-fn block(compression: &Compression, text: &str) -> (EncodedBlock, Fingerprint) {
+fn writer(path: &Path, algorithm: Algorithm, entries: &[TocEntry]) -> Box<dyn ArchiveWriter> {
+    let toc = Toc { header: header(algorithm, entries), entries: entries.to_vec() };
+    create(path, Arc::new(toc), Compression::new(algorithm)).expect("creates")
+}
+
+fn block(piece: &PieceWriter, text: &str) -> (EncodedBlock, Fingerprint) {
     let mut hasher = RowHasher::new();
     hasher.feed(text.as_bytes());
     let fingerprint = hasher.finish();
-    let bytes = encode_block(compression, text.as_bytes()).expect("compresses");
-    (EncodedBlock { raw_bytes: text.len() as u64, rows: fingerprint.rows, bytes }, fingerprint)
+    (piece.codec().encode(text.as_bytes(), fingerprint.rows).expect("compresses"), fingerprint)
 }
 
-fn write_piece(file: &DataFileWriter, index: usize, blocks: &[&str], compression: &Compression) {
+fn write_piece(file: &DataFileWriter, index: usize, blocks: &[&str]) {
     let mut piece = file.piece(index).expect("begins");
     let mut sum = Fingerprint::default();
     for text in blocks {
-        let (block, fingerprint) = block(compression, text);
+        let (block, fingerprint) = block(&piece, text);
         piece.write_block(block).expect("writes");
         sum.merge(fingerprint);
     }
@@ -57,24 +63,24 @@ fn write_piece(file: &DataFileWriter, index: usize, blocks: &[&str], compression
 
 /// Writes an archive of two tables, one of them in three pieces that end in another order.
 fn write_sample(path: &Path, algorithm: Algorithm) {
-    let compression = Compression::new(algorithm);
-    let writer = DirectoryWriter::create(path, compression).expect("creates");
+    let writer = writer(path, algorithm, &[table_data(8, "t"), table_data(3, "u")]);
     let first = writer.data_file(DumpId(8)).expect("file");
     let mut lost = first.piece(0).expect("begins");
-    lost.write_block(block(&compression, "lost\n").0).expect("writes");
-    write_piece(&first, 2, &["e\n", "f\n"], &compression);
-    write_piece(&first, 0, &["a\n", "b\n"], &compression);
-    lost.write_block(block(&compression, "late\n").0).expect_err("begun again");
+    let text = block(&lost, "lost\n").0;
+    lost.write_block(text).expect("writes");
+    write_piece(&first, 2, &["e\n", "f\n"]);
+    write_piece(&first, 0, &["a\n", "b\n"]);
+    let late = block(&lost, "late\n").0;
+    lost.write_block(late).expect_err("begun again");
     let spooled = first.piece(1).expect("begins");
     drop(spooled);
-    write_piece(&first, 1, &["c\nd\n"], &compression);
+    write_piece(&first, 1, &["c\nd\n"]);
     let first = first.finish(3).expect("finishes");
     let second = writer.data_file(DumpId(3)).expect("file");
-    write_piece(&second, 0, &[], &compression);
+    write_piece(&second, 0, &[]);
     let second = second.finish(1).expect("finishes");
     assert_eq!(first.fingerprint.rows, 6);
     assert_eq!(first.raw_bytes, 12 + 5);
-    let entries = [table_data(8, "t"), table_data(3, "u")];
     let manifest = Manifest {
         data: vec![
             ManifestData::new(first, "public", "t"),
@@ -82,7 +88,7 @@ fn write_sample(path: &Path, algorithm: Algorithm) {
         ],
         ..Manifest::default()
     };
-    writer.finish(&header(algorithm, &entries), &entries, manifest).expect("finishes");
+    writer.finish(Some(manifest)).expect("finishes");
 }
 
 fn text_of(reader: &dyn ArchiveReader, position: usize) -> String {
@@ -139,16 +145,13 @@ fn the_version_is_the_oldest_that_holds_the_content() {
 fn an_unfinished_archive_leaves_nothing() {
     let folder = tempfile::tempdir().expect("temp");
     let path = folder.path().join("out");
-    let writer = DirectoryWriter::create(&path, Compression::NONE).expect("creates");
+    let writer = writer(&path, Algorithm::None, &[table_data(1, "t")]);
     let file = writer.data_file(DumpId(1)).expect("file");
     let piece = file.piece(0).expect("begins");
     drop(piece);
     let error = file.finish(1).expect_err("its piece is missing");
     assert_eq!(error.kind(), ErrorKind::Internal);
-    let entries = [table_data(1, "t")];
-    let error = writer
-        .finish(&header(Algorithm::None, &entries), &entries, Manifest::default())
-        .expect_err("an entry has no file");
+    let error = writer.finish(Some(Manifest::default())).expect_err("an entry has no file");
     assert_eq!(error.kind(), ErrorKind::Internal);
     assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0);
 }
@@ -156,11 +159,11 @@ fn an_unfinished_archive_leaves_nothing() {
 #[test]
 fn blocks_and_fingerprint_must_agree() {
     let folder = tempfile::tempdir().expect("temp");
-    let writer =
-        DirectoryWriter::create(&folder.path().join("out"), Compression::NONE).expect("creates");
+    let writer = writer(&folder.path().join("out"), Algorithm::None, &[]);
     let file = writer.data_file(DumpId(1)).expect("file");
     let mut piece = file.piece(0).expect("begins");
-    piece.write_block(block(&Compression::NONE, "a\n").0).expect("writes");
+    let row = block(&piece, "a\n").0;
+    piece.write_block(row).expect("writes");
     piece.finish(Fingerprint { rows: 2, sum: 0 }).expect_err("one row is missing");
 }
 

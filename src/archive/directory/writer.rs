@@ -1,36 +1,54 @@
 //! The writing of a directory archive.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{DataFileWriter, SUMS_FILE, TOC_FILE, sums_text};
-use crate::archive::manifest::{MANIFEST_FILE, MANIFEST_VERSION, Manifest, ManifestToc};
-use crate::archive::toc;
-use crate::archive::{ArchiveFormat, ArchiveHeader};
+use super::{SUMS_FILE, TOC_FILE, sums_text};
+use crate::archive::block::BlockCodec;
+use crate::archive::data_file::{DataTarget, Destination};
+use crate::archive::manifest::{MANIFEST_FILE, Manifest, ManifestToc};
+use crate::archive::toc::{self, Toc};
+use crate::archive::{
+    ArchiveFormat, ArchiveHeader, ArchiveWriter, DataFileSummary, DataFileWriter,
+};
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
 use crate::store::StagedDirectory;
 
 /// The data files that are complete, by name.
-pub(super) type FinishedFiles = Arc<Mutex<BTreeMap<String, Sha256Digest>>>;
+#[derive(Debug, Default)]
+pub(super) struct FinishedFiles(Mutex<BTreeMap<String, Sha256Digest>>);
 
-pub(super) fn record(files: &FinishedFiles, name: String, digest: Sha256Digest) {
-    files.lock().unwrap_or_else(PoisonError::into_inner).insert(name, digest);
+impl FinishedFiles {
+    /// Notes that a file is complete.
+    pub(super) fn record(&self, name: String, digest: Sha256Digest) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, digest);
+    }
+
+    fn take_all(&self) -> BTreeMap<String, Sha256Digest> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Destination for FinishedFiles {
+    /// The file stays where it was written.
+    fn take(&self, _file: File, summary: &mut DataFileSummary) -> Result<()> {
+        self.record(summary.file.clone(), summary.sha256);
+        Ok(())
+    }
 }
 
 /// A directory archive in the making.
-///
-/// Nothing appears under its name before [`DirectoryWriter::finish`] has succeeded; dropping it removes
-/// everything.
 #[derive(Debug)]
 pub struct DirectoryWriter {
     staged: StagedDirectory,
+    toc: Arc<Toc>,
     compression: Compression,
-    files: FinishedFiles,
+    files: Arc<FinishedFiles>,
 }
 
 impl DirectoryWriter {
@@ -39,67 +57,45 @@ impl DirectoryWriter {
     /// # Errors
     ///
     /// Those of [`StagedDirectory::create`].
-    pub fn create(path: &Path, compression: Compression) -> Result<Self> {
+    pub fn create(path: &Path, toc: Arc<Toc>, compression: Compression) -> Result<Self> {
         let staged = StagedDirectory::create(path)?;
-        Ok(DirectoryWriter { staged, compression, files: FinishedFiles::default() })
+        Ok(DirectoryWriter { staged, toc, compression, files: Arc::default() })
     }
+}
 
-    /// Returns where the archive will be found.
-    pub fn path(&self) -> &Path {
-        self.staged.final_path()
-    }
-
-    /// Returns how blocks are to be compressed.
-    pub fn compression(&self) -> Compression {
-        self.compression
-    }
-
-    /// Begins the data file of an entry.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Storage`] when the file cannot be made.
-    pub fn data_file(&self, dump_id: DumpId) -> Result<DataFileWriter> {
-        DataFileWriter::create(
-            self.staged.path(),
-            self.staged.final_path(),
+impl ArchiveWriter for DirectoryWriter {
+    fn data_file(&self, dump_id: DumpId) -> Result<DataFileWriter> {
+        let name = format!("{dump_id}.dat{}", self.compression.algorithm.suffix());
+        let shown = self.shown(&name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(self.staged.path().join(&name))
+            .context(ErrorKind::Storage, || format!("could not create \"{}\"", shown.display()))?;
+        Ok(DataFileWriter::new(DataTarget {
             dump_id,
-            self.compression,
-            Arc::clone(&self.files),
-        )
+            name,
+            shown,
+            file,
+            spool_folder: self.staged.path().to_owned(),
+            codec: BlockCodec::whole_file(self.compression),
+            destination: self.files.clone(),
+        }))
     }
 
-    /// Completes the archive: writes table of contents, checksums and manifest, reads the manifest
-    /// back, makes all of it durable and lets the directory appear.
-    ///
-    /// The manifest's fields about the archive itself are set here. Without a manifest (a drop-in run)
-    /// neither it nor the checksums are written.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Storage`] when the disk fails, [`ErrorKind::Refused`] when something has appeared
-    /// under the archive's name, [`ErrorKind::Internal`] when entries and data files do not fit
-    /// together.
-    pub fn finish(
-        self,
-        header: &ArchiveHeader,
-        entries: &[TocEntry],
-        manifest: impl Into<Option<Manifest>>,
-    ) -> Result<()> {
-        let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
+    fn finish(self: Box<Self>, manifest: Option<Manifest>) -> Result<()> {
+        let files = self.files.take_all();
+        let Toc { header, entries } = &*self.toc;
         self.check(header, entries, &files)?;
         let (toc_digest, toc_bytes) =
             self.write_file(TOC_FILE, |out| toc::write(out, header, entries))?;
-        if let Some(mut manifest) = manifest.into() {
-            manifest.data.sort_by_key(|data| data.dump_id);
-            manifest.manifest_version = MANIFEST_VERSION;
-            manifest.tool = "pgark".to_owned();
-            manifest.tool_version = env!("CARGO_PKG_VERSION").to_owned();
-            manifest.format = "directory".to_owned();
-            manifest.archive_version = header.version.to_string();
-            manifest.compression = self.compression.to_string();
-            manifest.toc =
-                ManifestToc { entries: entries.len() as u64, bytes: toc_bytes, sha256: toc_digest };
+        if let Some(mut manifest) = manifest {
+            manifest.complete(
+                header,
+                self.compression,
+                ManifestToc { entries: entries.len() as u64, bytes: toc_bytes, sha256: toc_digest },
+            );
             let mut sums: Vec<_> =
                 files.iter().map(|(name, &digest)| (name.as_str(), digest)).collect();
             sums.push((TOC_FILE, toc_digest));
@@ -110,7 +106,9 @@ impl DirectoryWriter {
         }
         self.staged.commit(TOC_FILE)
     }
+}
 
+impl DirectoryWriter {
     /// Checks that exactly the entries with data have a file.
     fn check(
         &self,

@@ -1,12 +1,13 @@
 //! What the directory writer makes of hand-made entries is read by stock pg_restore.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use pgark::archive::toc::Toc;
 use pgark::archive::{
-    ArchiveHeader, ArchiveTime, ArchiveVersion, DirectoryWriter, EncodedBlock, Manifest,
-    ManifestData, own_dumper_version,
+    ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, ManifestData, create, own_dumper_version,
 };
-use pgark::codec::{Algorithm, Compression, RowHasher, encode_block};
+use pgark::codec::{Algorithm, Compression, RowHasher};
 use pgark::model::{CatalogId, DumpId, Oid, Section, TocEntry};
 
 use crate::support::oracle;
@@ -63,25 +64,6 @@ const ROWS: [&str; 3] = ["one\n\\N\n", "\\\\.\n", "größe\\tand\\nmore\n"];
 
 fn write(path: &Path, algorithm: Algorithm, version: ArchiveVersion) {
     let compression = Compression::new(algorithm);
-    let writer = DirectoryWriter::create(path, compression).expect("creates");
-    let mut manifest = Manifest::default();
-    for (id, table, pieces) in [(1_000, "t", &ROWS[..]), (5, "empty", &[])] {
-        let file = writer.data_file(DumpId(id)).expect("file");
-        // One piece for each block, written from the last to the first.
-        for (index, text) in pieces.iter().enumerate().rev() {
-            let mut piece = file.piece(index).expect("piece");
-            let mut rows = RowHasher::new();
-            rows.feed(text.as_bytes());
-            let bytes = encode_block(&compression, text.as_bytes()).expect("compresses");
-            let raw_bytes = text.len() as u64;
-            piece
-                .write_block(EncodedBlock { raw_bytes, rows: rows.rows(), bytes })
-                .expect("writes");
-            piece.finish(rows.finish()).expect("finishes");
-        }
-        let summary = file.finish(pieces.len()).expect("finishes");
-        manifest.data.push(ManifestData::new(summary, "Odd schema", table));
-    }
     let created =
         ArchiveTime { second: 1, minute: 2, hour: 3, day: 4, month: 4, year: 126, is_dst: 0 };
     let header = ArchiveHeader {
@@ -91,7 +73,24 @@ fn write(path: &Path, algorithm: Algorithm, version: ArchiveVersion) {
         dumper_version: own_dumper_version(),
         ..ArchiveHeader::directory(algorithm, created)
     };
-    writer.finish(&header, &entries(), manifest).expect("finishes");
+    let toc = Toc { header, entries: entries() };
+    let writer = create(path, Arc::new(toc), compression).expect("creates");
+    let mut manifest = Manifest::default();
+    for (id, table, pieces) in [(1_000, "t", &ROWS[..]), (5, "empty", &[])] {
+        let file = writer.data_file(DumpId(id)).expect("file");
+        // One piece for each block, written from the last to the first.
+        for (index, text) in pieces.iter().enumerate().rev() {
+            let mut piece = file.piece(index).expect("piece");
+            let mut rows = RowHasher::new();
+            rows.feed(text.as_bytes());
+            let block = piece.codec().encode(text.as_bytes(), rows.rows()).expect("compresses");
+            piece.write_block(block).expect("writes");
+            piece.finish(rows.finish()).expect("finishes");
+        }
+        let summary = file.finish(pieces.len()).expect("finishes");
+        manifest.data.push(ManifestData::new(summary, "Odd schema", table));
+    }
+    writer.finish(Some(manifest)).expect("finishes");
 }
 
 #[test]

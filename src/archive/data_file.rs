@@ -1,35 +1,52 @@
-//! The writing of one data file by any number of workers.
+//! The writing of one entry's data by any number of workers.
 //!
 //! A table may be read in pieces on several connections. The first piece goes straight into the file;
-//! every other one waits in a file of its own and is appended, in order, as soon as all before it are
-//! complete. A piece counts only when it is finished, and a piece that is begun again (its worker was
-//! lost) forgets what it had.
+//! every other one waits in a file of its own, which has no name and vanishes with its handle, and is
+//! appended, in order, as soon as all before it are complete. A piece counts only when it is finished,
+//! and a piece that is begun again (its worker was lost) forgets what it had. What becomes of the file
+//! then is the business of the container, its [`Destination`].
 
-use std::fs::{File, OpenOptions};
+use std::fmt;
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use super::COPY_END;
-use crate::archive::manifest::{Block, DataFileSummary};
-use crate::codec::{Compression, Fingerprint, Sha256Digest, encode_block};
+use super::block::{BlockCodec, EncodedBlock};
+use super::manifest::{Block, DataFileSummary};
+use crate::codec::{Fingerprint, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
 
-/// Rows that were compressed into a member or frame of their own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedBlock {
-    /// The length before compression.
-    pub raw_bytes: u64,
-    /// How many rows end in it.
-    pub rows: u64,
-    /// The compressed bytes.
-    pub bytes: Vec<u8>,
+/// Where complete data go.
+pub(super) trait Destination: fmt::Debug + Send + Sync {
+    /// Takes over a file of complete data and corrects what is said about it.
+    fn take(&self, file: File, summary: &mut DataFileSummary) -> Result<()>;
 }
 
-/// The data file of one table in the making; cheap to share between workers.
+/// How an entry's data are to be written.
+#[derive(Debug)]
+pub(super) struct DataTarget {
+    /// The entry.
+    pub(super) dump_id: DumpId,
+    /// What the manifest calls the file.
+    pub(super) name: String,
+    /// What messages call it.
+    pub(super) shown: PathBuf,
+    /// Where it is written, empty and open for reading too.
+    pub(super) file: File,
+    /// Where pieces may wait.
+    pub(super) spool_folder: PathBuf,
+    /// How blocks are stored.
+    pub(super) codec: BlockCodec,
+    /// Who takes the complete file.
+    pub(super) destination: Arc<dyn Destination>,
+}
+
+/// The data of one table in the making; cheap to share between workers.
 #[derive(Debug, Clone)]
 pub struct DataFileWriter {
     shared: Arc<Shared>,
@@ -38,14 +55,11 @@ pub struct DataFileWriter {
 #[derive(Debug)]
 struct Shared {
     dump_id: DumpId,
-    /// The name in the archive.
     name: String,
-    /// Where it is written now.
-    path: PathBuf,
-    /// What it will be called, for messages.
     shown: PathBuf,
-    compression: Compression,
-    files: super::writer::FinishedFiles,
+    spool_folder: PathBuf,
+    codec: BlockCodec,
+    destination: Arc<dyn Destination>,
     state: Mutex<State>,
 }
 
@@ -76,7 +90,7 @@ enum Piece {
 #[derive(Debug)]
 struct FinishedPiece {
     /// Where its bytes wait; `None` when they are in the file already.
-    spool: Option<Spool>,
+    spool: Option<File>,
     content: Content,
     fingerprint: Fingerprint,
 }
@@ -103,31 +117,9 @@ impl Content {
     }
 }
 
-/// A file that is removed when nobody needs it any more.
-#[derive(Debug)]
-struct Spool {
-    file: File,
-    path: PathBuf,
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
 impl DataFileWriter {
-    pub(super) fn create(
-        folder: &Path,
-        final_folder: &Path,
-        dump_id: DumpId,
-        compression: Compression,
-        files: super::writer::FinishedFiles,
-    ) -> Result<Self> {
-        let name = format!("{dump_id}.dat{}", compression.algorithm.suffix());
-        let path = folder.join(&name);
-        let shown = final_folder.join(&name);
-        let file = create_new(&path, &shown)?;
+    pub(super) fn new(target: DataTarget) -> Self {
+        let DataTarget { dump_id, name, shown, file, spool_folder, codec, destination } = target;
         let state = State {
             file,
             hasher: Sha256::new(),
@@ -139,17 +131,9 @@ impl DataFileWriter {
             appended: 0,
             generation: 0,
         };
-        Ok(DataFileWriter {
-            shared: Arc::new(Shared {
-                dump_id,
-                name,
-                path,
-                shown,
-                compression,
-                files,
-                state: Mutex::new(state),
-            }),
-        })
+        let state = Mutex::new(state);
+        let shared = Shared { dump_id, name, shown, spool_folder, codec, destination, state };
+        DataFileWriter { shared: Arc::new(shared) }
     }
 
     /// Begins the piece with a number, counted from 0; forgets what an earlier beginning had written.
@@ -173,9 +157,8 @@ impl DataFileWriter {
             state.rewind().map_err(|error| self.shared.storage(error))?;
             None
         } else {
-            let name = format!("{}.piece-{index}-{generation}", self.shared.dump_id);
-            let path = self.shared.path.with_file_name(name);
-            Some(Spool { file: create_new(&path, &self.shared.shown)?, path })
+            let folder = &self.shared.spool_folder;
+            Some(tempfile::tempfile_in(folder).map_err(|error| self.shared.storage(error))?)
         };
         drop(state);
         Ok(PieceWriter {
@@ -213,16 +196,14 @@ impl DataFileWriter {
         }
         if !end.is_empty() {
             let mut content = Content::default();
-            let bytes = encode_block(&shared.compression, end)?;
-            let block = EncodedBlock { raw_bytes: end.len() as u64, rows: 0, bytes };
+            let block = shared.codec.encode(end, 0)?;
             content.push(&block);
             state.append(&block.bytes).map_err(|error| shared.storage(error))?;
             state.count(content, Fingerprint::default());
         }
         let digest =
             Sha256Digest(std::mem::replace(&mut state.hasher, Sha256::new()).finalize().into());
-        super::writer::record(&shared.files, shared.name.clone(), digest);
-        Ok(DataFileSummary {
+        let mut summary = DataFileSummary {
             dump_id: shared.dump_id,
             file: shared.name.clone(),
             raw_bytes: state.raw_bytes,
@@ -230,7 +211,10 @@ impl DataFileWriter {
             sha256: digest,
             fingerprint: state.fingerprint,
             blocks: std::mem::take(&mut state.blocks),
-        })
+        };
+        let file = state.file.try_clone().map_err(|error| shared.storage(error))?;
+        shared.destination.take(file, &mut summary)?;
+        Ok(summary)
     }
 }
 
@@ -266,12 +250,12 @@ impl State {
         while let Some(piece @ Piece::Finished(_)) = self.pieces.get_mut(self.appended) {
             let Piece::Finished(piece) = std::mem::replace(piece, Piece::Appended) else { break };
             if let Some(mut spool) = piece.spool {
-                spool.file.rewind()?;
+                spool.rewind()?;
                 buffer.resize(1 << 20, 0);
                 let mut rest = piece.content.stored_bytes;
                 while rest > 0 {
                     let part = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
-                    spool.file.read_exact(&mut buffer[..part])?;
+                    spool.read_exact(&mut buffer[..part])?;
                     self.append(&buffer[..part])?;
                     rest -= part as u64;
                 }
@@ -307,11 +291,16 @@ pub struct PieceWriter {
     shared: Arc<Shared>,
     index: usize,
     generation: u64,
-    spool: Option<Spool>,
+    spool: Option<File>,
     content: Content,
 }
 
 impl PieceWriter {
+    /// Returns what makes the blocks of this archive.
+    pub fn codec(&self) -> BlockCodec {
+        self.shared.codec
+    }
+
     /// Writes the next block of the piece.
     ///
     /// # Errors
@@ -320,7 +309,7 @@ impl PieceWriter {
     /// again by somebody else.
     pub fn write_block(&mut self, block: EncodedBlock) -> Result<()> {
         let written = match &mut self.spool {
-            Some(spool) => spool.file.write_all(&block.bytes),
+            Some(spool) => spool.write_all(&block.bytes),
             None => {
                 let mut state = self.shared.lock();
                 self.check_current(&state)?;
@@ -367,11 +356,4 @@ impl PieceWriter {
             _ => Err(self.shared.internal(&format!("piece {} was begun again", self.index))),
         }
     }
-}
-
-fn create_new(path: &Path, shown: &Path) -> Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|error| {
-        Error::new(ErrorKind::Storage, format!("could not create \"{}\"", shown.display()))
-            .with_source(error)
-    })
 }
