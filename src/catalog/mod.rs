@@ -26,6 +26,7 @@ mod index;
 mod inheritance;
 mod keeper;
 mod language;
+mod large_object;
 mod operator;
 mod operator_class;
 mod policy;
@@ -54,7 +55,7 @@ use crate::model::acl::Acl;
 use crate::model::{
     CatalogId, Components, Database, DumpId, Kind, Object, Oid, ServerVersion, SessionFacts,
 };
-use crate::select::Selection;
+use crate::select::{LargeObjectChoice, Selection};
 
 pub use keeper::{Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName};
 pub use selection::resolve_selection;
@@ -69,6 +70,8 @@ pub struct CatalogOptions {
     pub data: bool,
     /// Sequence values will be written.
     pub sequence_values: bool,
+    /// When large objects are wanted; they are data.
+    pub large_objects: LargeObjectChoice,
     /// Comments are read.
     pub comments: bool,
     /// Security labels are read.
@@ -91,6 +94,8 @@ impl Default for CatalogOptions {
             schema: true,
             data: true,
             sequence_values: true,
+            // Nobody but who moves their bytes has a use for them.
+            large_objects: LargeObjectChoice::Never,
             comments: true,
             security_labels: true,
             policies: true,
@@ -167,7 +172,7 @@ pub async fn read(
         subscription::read_subscriptions(reader).await?;
     }
     table_data::add_table_data(reader).await?;
-    // (large objects)
+    large_object::read_large_objects(reader).await?;
     database::read_database(reader).await?;
     dependency::read_dependencies(reader).await?;
     column::read_column_acls(reader).await?;

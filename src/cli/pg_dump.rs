@@ -221,6 +221,7 @@ async fn dump(arguments: &Arguments, sections: &[Section], params: ConnectParams
             subscriptions: !arguments.no_subscriptions,
             privileges: !arguments.no_privileges,
             unlogged_data: true,
+            ..CatalogOptions::default()
         },
         ..KeeperOptions::default()
     };

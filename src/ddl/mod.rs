@@ -21,6 +21,7 @@ mod foreign_data;
 mod function;
 mod index;
 mod language;
+mod large_object;
 mod operator;
 mod operator_class;
 mod policy;
@@ -47,6 +48,7 @@ use crate::model::constraint::ConstraintOwner;
 use crate::model::{Database, DumpId, Kind, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
+pub use large_object::{LargeObjectLayout, large_objects_of};
 pub(crate) use writer::{AclTarget, Target, Writer};
 
 /// What is done in the few places where the text of pg_dump 18 is wrong for the user.
@@ -69,6 +71,8 @@ pub struct DdlOptions {
     pub data: bool,
     /// Sequence values are written.
     pub sequence_values: bool,
+    /// How large objects are spread over entries; they are rows in the sense of `data`.
+    pub large_objects: LargeObjectLayout,
     /// Comments are written.
     pub comments: bool,
     /// Security labels are written.
@@ -94,6 +98,7 @@ impl Default for DdlOptions {
             schema: true,
             data: true,
             sequence_values: true,
+            large_objects: LargeObjectLayout::default(),
             comments: true,
             security_labels: true,
             privileges: true,
@@ -209,6 +214,12 @@ pub fn entries(
             },
             Kind::ForeignKey(key) => constraint::create_foreign_key(&mut writer, object, key),
             Kind::TableData { table, .. } => table_data::copy_table(&mut writer, object, *table),
+            Kind::LargeObjects(group) => {
+                large_object::create_large_objects(&mut writer, object, group)?;
+            }
+            Kind::LargeObjectData { .. } => {
+                large_object::large_object_data(&mut writer, object);
+            }
             Kind::SequenceSet { table } => sequence::set_sequence(&mut writer, *table)?,
             Kind::Policy(policy) => policy::create_policy(&mut writer, object, policy),
             Kind::DefaultAcl(default) => {
@@ -222,6 +233,9 @@ pub fn entries(
     resolve_dependencies(database, &mut entries);
     trigger::add_origins(database, &mut entries);
     schema::add_usage(database, &mut entries);
+    if options.large_objects == LargeObjectLayout::Single {
+        large_object::place_single(&mut entries);
+    }
     Ok(entries)
 }
 

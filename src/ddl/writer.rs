@@ -6,6 +6,9 @@ use crate::model::acl::Acl;
 use crate::model::{CatalogId, Components, Database, DumpId, Object, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
+/// The word for the one kind whose comments, labels and privileges belong to the data.
+const LARGE_OBJECT: &str = "LARGE OBJECT";
+
 /// Collects the entries of a dump in order.
 pub(crate) struct Writer<'a> {
     pub(crate) database: &'a Database,
@@ -70,6 +73,11 @@ impl<'a> Writer<'a> {
     pub(crate) fn next_id(&mut self) -> DumpId {
         self.last_id += 1;
         DumpId(self.last_id)
+    }
+
+    /// Tells whether an entry of a kind was added.
+    pub(crate) fn has_entry(&self, desc: &str) -> bool {
+        self.entries.iter().rev().any(|entry| entry.desc == desc)
     }
 
     /// Adds an entry.
@@ -165,9 +173,14 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Tells whether comments and labels on a kind are wanted: those on large objects are data.
+    fn wants_about(&self, word: &str) -> bool {
+        if word == LARGE_OBJECT { self.options.data } else { self.options.schema }
+    }
+
     /// Writes a comment whose text is known.
     pub(crate) fn comment_text(&mut self, target: &Target, text: &str) {
-        if self.options.schema {
+        if self.wants_about(&target.word) {
             self.database_comment(target, text);
         }
     }
@@ -186,13 +199,19 @@ impl<'a> Writer<'a> {
 
     /// Writes the security labels on an object itself, all in one entry.
     pub(crate) fn security_labels(&mut self, object: &Object, target: &Target) {
-        if !object.emits(Components::SECURITY_LABEL)
-            || !self.options.security_labels
-            || !self.options.schema
-        {
+        if object.emits(Components::SECURITY_LABEL) {
+            self.security_labels_at(object.catalog_id, target);
+        }
+    }
+
+    /// Writes the security labels that the catalogs hold at a place, all in one entry.
+    ///
+    /// The caller has decided that labels on it are wanted.
+    pub(crate) fn security_labels_at(&mut self, catalog_id: CatalogId, target: &Target) {
+        if !self.options.security_labels || !self.wants_about(&target.word) {
             return;
         }
-        let Some(labels) = self.database.security_labels.get(&object.catalog_id) else { return };
+        let Some(labels) = self.database.security_labels.get(&catalog_id) else { return };
         let definition: String = labels
             .iter()
             .filter(|(part, _, _)| *part == 0)
@@ -272,7 +291,9 @@ impl<'a> Writer<'a> {
         target: &AclTarget<'_>,
         acl: &Acl,
     ) -> Result<Option<DumpId>> {
-        if self.options.schema { self.database_acl(target, acl) } else { Ok(None) }
+        // Privileges are schema, except that those on large objects come with the objects.
+        let wanted = self.options.schema || target.word == LARGE_OBJECT;
+        if wanted { self.database_acl(target, acl) } else { Ok(None) }
     }
 
     /// Writes the privileges on the database, which belong to its entry even when no schema is dumped.

@@ -103,6 +103,11 @@ impl Database {
         id
     }
 
+    /// Lets an object be found at another place in the catalogs as well.
+    pub fn add_place(&mut self, catalog_id: CatalogId, id: DumpId) {
+        self.by_catalog_id.insert(catalog_id, id);
+    }
+
     /// Returns the highest id of an object; entries that are not objects take ids above it.
     pub fn last_id(&self) -> i32 {
         self.objects.len() as i32

@@ -68,6 +68,11 @@ impl CatalogId {
         CatalogId { class: Oid(1255), oid }
     }
 
+    /// Returns the place of a large object (`pg_largeobject`, which stands for its metadata too).
+    pub fn large_object(oid: Oid) -> CatalogId {
+        CatalogId { class: Oid(2613), oid }
+    }
+
     /// Returns the place of a schema (`pg_namespace`).
     pub fn schema(oid: Oid) -> CatalogId {
         CatalogId { class: Oid(2615), oid }

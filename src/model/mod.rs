@@ -21,6 +21,7 @@ pub mod function;
 mod id;
 pub mod index;
 pub mod language;
+pub mod large_object;
 mod object;
 pub mod operator;
 pub mod operator_class;

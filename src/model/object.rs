@@ -20,6 +20,7 @@ use super::foreign_data::{ForeignDataWrapper, ForeignServer};
 use super::function::Function;
 use super::index::{Index, IndexAttach};
 use super::language::Language;
+use super::large_object::LargeObjects;
 use super::operator::Operator;
 use super::operator_class::{OperatorClass, OperatorFamily};
 use super::policy::Policy;
@@ -171,6 +172,13 @@ pub enum Kind {
     SequenceSet {
         /// The sequence.
         table: DumpId,
+    },
+    /// A group of large objects: owner, privileges, comments.
+    LargeObjects(LargeObjects),
+    /// The bytes of a group of large objects.
+    LargeObjectData {
+        /// The group.
+        metadata: DumpId,
     },
     /// A procedural language.
     Language(Language),

@@ -61,7 +61,10 @@ fn side(kind: &Kind) -> Side {
         | Kind::TableAttach(_)
         | Kind::ColumnDefault(_)
         | Kind::DummyType => Side::BeforeData,
-        Kind::TableData { .. } | Kind::SequenceSet { .. } => Side::Data,
+        Kind::TableData { .. }
+        | Kind::SequenceSet { .. }
+        | Kind::LargeObjects(_)
+        | Kind::LargeObjectData { .. } => Side::Data,
         Kind::Index(_)
         | Kind::IndexAttach(_)
         | Kind::Statistics(_)

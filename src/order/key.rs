@@ -34,7 +34,9 @@ fn priority(kind: &Kind) -> u8 {
         Kind::PreDataBoundary => 24,
         Kind::TableData { .. } => 25,
         Kind::SequenceSet { .. } => 26,
-        // 27 large object, 28 its data, 29 relation statistics
+        Kind::LargeObjects(_) => 27,
+        Kind::LargeObjectData { .. } => 28,
+        // 29 relation statistics
         Kind::PostDataBoundary => 30,
         Kind::Constraint(_) => 31,
         Kind::Index(_) => 32,

@@ -8,5 +8,5 @@ mod request;
 mod selection;
 
 pub use pattern::{Pattern, PatternError, PatternShape};
-pub use request::{SelectionRequest, TablePattern};
+pub use request::{LargeObjectChoice, SelectionRequest, TablePattern};
 pub use selection::{SchemaDecision, Selection};

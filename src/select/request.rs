@@ -40,6 +40,29 @@ impl TablePattern {
     }
 }
 
+/// When large objects, which live in no schema, are dumped together with other data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LargeObjectChoice {
+    /// When nothing restricts the dump to a part.
+    #[default]
+    WithEverything,
+    /// Also when only a part of the database is dumped (`-b`).
+    Always,
+    /// Not even in a complete dump (`-B`).
+    Never,
+}
+
+impl LargeObjectChoice {
+    /// Decides, given whether everything is dumped and whether data are.
+    pub fn wanted(self, everything: bool, data: bool) -> bool {
+        data && match self {
+            LargeObjectChoice::WithEverything => everything,
+            LargeObjectChoice::Always => true,
+            LargeObjectChoice::Never => false,
+        }
+    }
+}
+
 impl SelectionRequest {
     /// Tells whether nothing restricts the dump to a part, so that also objects outside schemas are dumped.
     pub fn is_everything(&self) -> bool {
