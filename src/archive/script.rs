@@ -17,23 +17,38 @@ use super::statements::{
 use crate::model::TocEntry;
 use crate::sql::{Quoting, text};
 
-/// What a script looks like, apart from its entries.
-#[derive(Debug, Clone, Default)]
-pub struct ScriptOptions {
+/// What whoever asks for a script may choose about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScriptChoices {
     /// The key of `\restrict`, letters and digits only.
     pub restrict_key: String,
-    /// The version text of the server the data came from.
-    pub server_version: String,
-    /// The version text of what made the dump.
-    pub dumper_version: String,
-    /// Owners are not set.
-    pub no_owner: bool,
     /// What exists is dropped first.
     pub clean: bool,
     /// Drops do not fail when there is nothing to drop.
     pub if_exists: bool,
     /// The database itself is created.
     pub create: bool,
+    /// Triggers are off while the rows of a table are loaded, when no definitions are in the script.
+    pub disable_triggers: bool,
+    /// Who turns triggers off and on; `None` is whoever runs the script.
+    pub superuser: Option<String>,
+    /// Objects are made by their owners instead of given to them.
+    pub session_authorization: bool,
+    /// Comments tell the ids of the entries and what they depend on.
+    pub verbose: bool,
+}
+
+/// What a script looks like, apart from its entries.
+#[derive(Debug, Clone, Default)]
+pub struct ScriptOptions {
+    /// What was chosen.
+    pub choices: ScriptChoices,
+    /// The version text of the server the data came from.
+    pub server_version: String,
+    /// The version text of what made the dump.
+    pub dumper_version: String,
+    /// Owners are not set.
+    pub no_owner: bool,
     /// `row_security` is left on.
     pub row_security: bool,
     /// The settings that are not switched between entries.
@@ -75,7 +90,7 @@ pub fn write_script(
 ) -> Result<(), ScriptError> {
     let mut script = Script { output, entries, options, switches: Switches::default() };
     script.preamble()?;
-    if options.clean {
+    if options.choices.clean {
         script.drops()?;
     }
     for pass in [Pass::Main, Pass::Acl, Pass::PostAcl] {
@@ -102,7 +117,8 @@ impl Script<'_> {
     }
 
     fn preamble(&mut self) -> io::Result<()> {
-        let ScriptOptions { restrict_key, server_version, dumper_version, .. } = self.options;
+        let ScriptOptions { choices, server_version, dumper_version, .. } = self.options;
+        let restrict_key = &choices.restrict_key;
         self.write(&format!(
             "--\n-- PostgreSQL database dump\n--\n\n\\restrict {restrict_key}\n\n\
              -- Dumped from database version {server_version}\n\
@@ -143,10 +159,10 @@ impl Script<'_> {
     fn drops(&mut self) -> io::Result<()> {
         for entry in self.entries.iter().rev() {
             // With --create the connection is elsewhere, so the database goes as a whole or not at all.
-            if self.options.create && !is_database_entry(entry) {
+            if self.options.choices.create && !is_database_entry(entry) {
                 continue;
             }
-            if let Some(drop) = statements::drop_statement(entry, self.options.if_exists) {
+            if let Some(drop) = statements::drop_statement(entry, self.options.choices.if_exists) {
                 self.write(&drop)?;
             }
         }
@@ -227,7 +243,7 @@ impl Script<'_> {
         if database.contains(['\n', '\r']) {
             return Err(ScriptError::UnsafeName(database.to_owned()));
         }
-        let key = self.options.restrict_key.clone();
+        let key = self.options.choices.restrict_key.clone();
         let simple = !database.is_empty()
             && database.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
         let connect = if simple {
@@ -244,7 +260,7 @@ impl Script<'_> {
     }
 
     fn trailer(&mut self) -> io::Result<()> {
-        let key = self.options.restrict_key.clone();
+        let key = self.options.choices.restrict_key.clone();
         self.write(&format!(
             "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict {key}\n\n"
         ))

@@ -10,7 +10,7 @@ use super::report;
 use super::world::World;
 use crate::codec::Compression;
 use crate::connect::ConnectParams;
-use crate::dump::{self, DumpContent, DumpOptions};
+use crate::dump::{self, DumpContent, DumpOptions, Omissions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::select::{SelectionRequest, TablePattern};
@@ -59,12 +59,15 @@ fn options(
         compression,
         selection: request(selection),
         content: match (selection.schema_only, selection.data_only) {
-            (true, _) => DumpContent::SchemaOnly,
-            (_, true) => DumpContent::DataOnly,
-            _ => DumpContent::Everything,
+            (true, _) => DumpContent::SCHEMA_ONLY,
+            (_, true) => DumpContent::DATA_ONLY,
+            _ => DumpContent::EVERYTHING,
         },
-        no_owner: selection.no_owner,
-        no_privileges: selection.no_privileges,
+        omit: Omissions {
+            owners: selection.no_owner,
+            privileges: selection.no_privileges,
+            ..Omissions::default()
+        },
         lock_wait_timeout: arguments.lock_wait_timeout.clone(),
         role: arguments.connection.role.clone(),
         ..DumpOptions::new(connection, output, world.now())

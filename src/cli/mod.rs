@@ -11,6 +11,8 @@ mod completions;
 mod connection;
 mod demo;
 mod difference;
+#[allow(dead_code, reason = "the stand-ins are moving here")]
+mod drop_in;
 mod dump;
 mod extract;
 mod failure;

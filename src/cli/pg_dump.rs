@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 
 use super::connection;
 use super::world::World;
-use crate::archive::script::{self, ScriptOptions};
+use crate::archive::script::{self, ScriptChoices, ScriptOptions};
 use crate::archive::statements::{self, is_database_entry};
 use crate::catalog::{CatalogOptions, Keeper, KeeperOptions, SessionSettings};
 use crate::connect::{ConnectParams, ConnectRequest};
@@ -247,16 +247,19 @@ async fn dump(arguments: &Arguments, sections: &[Section], params: ConnectParams
     keeper.session.close().await;
     let entries = printed(entries, arguments.create, sections);
     let options = ScriptOptions {
-        restrict_key: match &arguments.restrict_key {
-            Some(key) => key.clone(),
-            None => random_key()?,
+        choices: ScriptChoices {
+            restrict_key: match &arguments.restrict_key {
+                Some(key) => key.clone(),
+                None => random_key()?,
+            },
+            clean: arguments.clean,
+            if_exists: arguments.if_exists,
+            create: arguments.create,
+            ..ScriptChoices::default()
         },
         server_version: database.facts.version_text.clone(),
         dumper_version: STOCK_VERSION.to_owned(),
         no_owner: arguments.no_owner,
-        clean: arguments.clean,
-        if_exists: arguments.if_exists,
-        create: arguments.create,
         row_security: false,
         no_tablespaces: arguments.no_tablespaces,
         no_table_access_method: arguments.no_table_access_method,

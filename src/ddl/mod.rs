@@ -60,6 +60,27 @@ pub enum Fidelity {
     Corrected,
 }
 
+/// How the rows of tables are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowForm {
+    /// As COPY text.
+    #[default]
+    Copy,
+    /// As INSERT statements.
+    Inserts(Inserts),
+}
+
+/// What INSERT statements look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inserts {
+    /// How many rows one statement has at most; never 0.
+    pub rows: usize,
+    /// Whether the columns are named.
+    pub columns: bool,
+    /// Whether rows that violate a constraint are left out.
+    pub on_conflict_do_nothing: bool,
+}
+
 /// What the text of a dump depends on besides the database.
 #[derive(Debug, Clone)]
 pub struct DdlOptions {

@@ -8,13 +8,14 @@ use chrono::{TimeDelta, Utc};
 use super::options::{DumpContent, DumpOptions};
 use super::plan::PlannedTable;
 use crate::archive::{
-    ArchiveFormat, ArchiveHeader, ArchiveTime, ArchiveVersion, DataFileSummary, Manifest,
-    ManifestData, ManifestSequence, SchemaFingerprint, own_dumper_version,
+    ArchiveHeader, ArchiveTime, ArchiveVersion, DataFileSummary, Manifest, ManifestData,
+    ManifestSequence, SchemaFingerprint, own_dumper_version,
 };
 use crate::connect::Session;
 use crate::error::Result;
 use crate::model::{Components, Database, Kind, SessionFacts, TocEntry};
 use crate::select::SelectionRequest;
+use crate::sql::Quoting;
 
 /// The settings that decide how a value is written as text. The first group is pinned by every dump, the
 /// second is as the server has it and must be set alike before the text can be compared.
@@ -99,13 +100,29 @@ pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
 fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
     let mut chosen = BTreeMap::new();
     let mut set = |name: &str, value: String| chosen.insert(name.to_owned(), value);
-    match options.content {
-        DumpContent::Everything => {}
-        DumpContent::SchemaOnly => drop(set("schema-only", "true".to_owned())),
-        DumpContent::DataOnly => drop(set("data-only", "true".to_owned())),
-    }
-    for (name, is_set) in [("no-owner", options.no_owner), ("no-privileges", options.no_privileges)]
-    {
+    let DumpContent { schema, data, statistics, sequence_values } = options.content;
+    let omit = options.omit;
+    let switches = [
+        ("schema-only", schema && !data && !statistics),
+        ("data-only", data && !schema && !statistics),
+        ("statistics-only", statistics && !schema && !data),
+        ("statistics", statistics && (schema || data)),
+        ("sequence-data", sequence_values && !data),
+        ("no-owner", omit.owners),
+        ("no-privileges", omit.privileges),
+        ("no-comments", omit.comments),
+        ("no-security-labels", omit.security_labels),
+        ("no-policies", omit.policies),
+        ("no-publications", omit.publications),
+        ("no-subscriptions", omit.subscriptions),
+        ("no-toast-compression", omit.toast_compression),
+        ("no-unlogged-table-data", omit.unlogged_data),
+        ("load-via-partition-root", options.load_via_partition_root),
+        ("quote-all-identifiers", options.quoting == Quoting::Always),
+        ("disable-dollar-quoting", !options.dollar_quoting),
+        ("enable-row-security", options.row_security),
+    ];
+    for (name, is_set) in switches {
         if is_set {
             set(name, "true".to_owned());
         }
@@ -132,7 +149,7 @@ pub(super) fn header(
         version,
         int_size: 4,
         offset_size: 8,
-        format: ArchiveFormat::Directory,
+        format: options.format,
         algorithm: options.compression.algorithm,
         created: ArchiveTime::from_local(options.started),
         database: session.database.clone(),

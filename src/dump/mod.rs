@@ -22,7 +22,7 @@ mod sink;
 mod split;
 mod work;
 
-pub use options::{DumpContent, DumpOptions};
+pub use options::{DumpContent, DumpOptions, Omissions, Output};
 pub use plan::{DumpPlan, PlanSummary, PlannedTableSummary, plan};
 pub use report::{DumpReport, TableReport};
 pub use split::{Piece, PieceRange};

@@ -10,19 +10,20 @@ use std::path::Path;
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
-use super::options::DumpOptions;
+use super::options::{DumpOptions, Output};
 use super::split::{self, Piece, PieceRange, TableSize};
 use crate::archive::ArchiveVersion;
 use crate::catalog::{
     CatalogOptions, Keeper, KeeperOptions, Obstacles, SessionSettings, TableName,
 };
 use crate::connect::Session;
-use crate::ddl::{self, DdlOptions};
+use crate::ddl::{self, DdlOptions, Fidelity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, Kind, Oid, TocEntry};
 use crate::order;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::quote_identifier;
+use crate::store::Existing;
 
 /// A dump that is ready to run: locks held, snapshot taken, catalogs read.
 pub struct DumpPlan {
@@ -87,7 +88,11 @@ pub async fn plan(
     interrupt: &Interrupt,
 ) -> Result<DumpPlan> {
     // Found out now rather than after an hour of waiting for locks; the writer checks again.
-    refuse_existing(&options.output)?;
+    if let Output::Path(path) = &options.output
+        && options.existing == Existing::Refuse
+    {
+        refuse_existing(path)?;
+    }
     let keeper_options = keeper_options(&options, interrupt);
     let keeper = Keeper::open(&options.connection, &keeper_options, &progress).await?;
     decide(options, keeper, progress).await
@@ -114,20 +119,30 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
     KeeperOptions {
         settings: SessionSettings {
             role: options.role.clone(),
-            pinned_text: true,
+            extra_float_digits: options.extra_float_digits,
+            quoting: options.quoting,
+            row_security: options.row_security,
+            pinned_text: options.fidelity == Fidelity::Corrected,
             ..SessionSettings::default()
         },
+        transaction: options.transaction,
+        snapshot: options.snapshot.clone(),
         lock_wait_timeout: options.lock_wait_timeout.clone(),
         request: options.selection.clone(),
         catalog: CatalogOptions {
-            schema: options.content.has_schema(),
-            data: options.content.has_data(),
-            sequence_values: options.content.has_data(),
-            privileges: !options.no_privileges,
+            schema: options.content.schema,
+            data: options.content.data,
+            sequence_values: options.content.has_sequence_values(),
+            comments: !options.omit.comments,
+            security_labels: !options.omit.security_labels,
+            policies: !options.omit.policies,
+            publications: !options.omit.publications,
+            subscriptions: !options.omit.subscriptions,
+            privileges: !options.omit.privileges,
+            unlogged_data: !options.omit.unlogged_data,
             ..CatalogOptions::default()
         },
         interrupt: interrupt.clone(),
-        ..KeeperOptions::default()
     }
 }
 
@@ -141,21 +156,29 @@ async fn decide(
     let mut warnings = Vec::new();
     let order = order::sort(database, &mut |warning| warnings.push(warning));
     let ddl_options = DdlOptions {
-        schema: options.content.has_schema(),
-        data: options.content.has_data(),
-        sequence_values: options.content.has_data(),
-        privileges: !options.no_privileges,
+        quoting: options.quoting,
+        schema: options.content.schema,
+        data: options.content.data,
+        sequence_values: options.content.has_sequence_values(),
+        comments: !options.omit.comments,
+        security_labels: !options.omit.security_labels,
+        privileges: !options.omit.privileges,
+        policies: !options.omit.policies,
+        toast_compression: !options.omit.toast_compression,
+        tablespaces: !options.omit.tablespaces,
+        dollar_quoting: options.dollar_quoting,
+        fidelity: options.fidelity,
         ..DdlOptions::default()
     };
     let mut entries = ddl::entries(database, &order, &ddl_options)?;
-    if options.no_owner {
+    if options.omit.owners {
         // An empty owner is what every pg_restore understands as "leave it to who restores".
         for entry in &mut entries {
             entry.owner = entry.owner.take().map(|_| String::new());
         }
     }
     let tables = planned_tables(&keeper, &entries).await?;
-    if options.content.has_data() && keeper.selection.everything {
+    if options.content.data && keeper.selection.everything {
         warn_of_large_objects(&keeper.session, &entries, &mut warnings).await?;
     }
     for warning in &warnings {
@@ -330,7 +353,7 @@ impl DumpPlan {
         PlanSummary {
             database: self.keeper.database.facts.database.clone(),
             server_version: self.keeper.database.facts.version_text.clone(),
-            output: self.options.output.display().to_string(),
+            output: self.options.output.to_string(),
             archive_version: self.version.to_string(),
             compression: self.options.compression.to_string(),
             jobs: self.options.jobs,

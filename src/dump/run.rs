@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use super::describe;
 use super::keep;
+use super::options::Output;
 use super::plan::{DumpPlan, PlannedTable};
 use super::queue::Queue;
 use super::report::{DumpReport, TableReport};
@@ -79,9 +80,13 @@ impl DumpPlan {
             self;
         let sequences = describe::sequences(&keeper.database);
         let settings = describe::settings(&keeper.session).await?;
+        let Output::Path(path) = &options.output else {
+            let message = "archives are not written to standard output yet";
+            return Err(Error::new(ErrorKind::Usage, message));
+        };
         let header = describe::header(&options, &keeper.database.facts, version);
         let toc = Arc::new(Toc { header, entries });
-        let writer = archive::create(&options.output, Arc::clone(&toc), options.compression)?;
+        let writer = archive::create(path, Arc::clone(&toc), options.compression)?;
         let workers = if options.jobs > 1 { options.jobs.min(pieces.len()) } else { 0 };
         let bytes = pieces.iter().map(|piece| piece.cost).sum();
         progress.phase("dumping table data", tables.len() as u64, bytes);
@@ -141,7 +146,7 @@ impl DumpPlan {
             Error::new(ErrorKind::Internal, "the archive could not be completed").with_source(error)
         })??;
         Ok(DumpReport {
-            output: options.output.display().to_string(),
+            output: options.output.to_string(),
             database: facts.database.clone(),
             server_version: facts.version_text.clone(),
             entries: toc.entries.len(),

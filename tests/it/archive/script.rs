@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use pgark::archive::script::{ScriptOptions, write_script};
+use pgark::archive::script::{ScriptChoices, ScriptOptions, write_script};
 use pgark::archive::selection::{RestoreSelection, marks};
 use pgark::archive::{ArchiveReader, open};
 use pgark::model::TocEntry;
@@ -24,6 +24,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     let selection = RestoreSelection::default;
     let options = ScriptOptions::default;
+    let choosing = |choices| ScriptOptions { choices, ..options() };
     let names = |name: &str| vec![name.to_owned()];
     vec![
         Case { arguments: &[], selection: selection(), options: options() },
@@ -35,22 +36,31 @@ fn cases() -> Vec<Case> {
         Case {
             arguments: &["--clean"],
             selection: selection(),
-            options: ScriptOptions { clean: true, ..options() },
+            options: choosing(ScriptChoices { clean: true, ..ScriptChoices::default() }),
         },
         Case {
             arguments: &["--clean", "--if-exists"],
             selection: selection(),
-            options: ScriptOptions { clean: true, if_exists: true, ..options() },
+            options: choosing(ScriptChoices {
+                clean: true,
+                if_exists: true,
+                ..ScriptChoices::default()
+            }),
         },
         Case {
             arguments: &["--create"],
             selection: RestoreSelection { create: true, ..selection() },
-            options: ScriptOptions { create: true, ..options() },
+            options: choosing(ScriptChoices { create: true, ..ScriptChoices::default() }),
         },
         Case {
             arguments: &["--create", "--clean", "--if-exists"],
             selection: RestoreSelection { create: true, ..selection() },
-            options: ScriptOptions { create: true, clean: true, if_exists: true, ..options() },
+            options: choosing(ScriptChoices {
+                create: true,
+                clean: true,
+                if_exists: true,
+                ..ScriptChoices::default()
+            }),
         },
         Case {
             arguments: &["--schema-only"],
@@ -115,7 +125,10 @@ fn selected(archive: &dyn ArchiveReader, selection: &RestoreSelection) -> Vec<To
 fn script(archive: &dyn ArchiveReader, case: &Case) -> Vec<u8> {
     let header = archive.header();
     let options = ScriptOptions {
-        restrict_key: RESTRICT_KEY.to_owned(),
+        choices: ScriptChoices {
+            restrict_key: RESTRICT_KEY.to_owned(),
+            ..case.options.choices.clone()
+        },
         server_version: header.server_version.clone(),
         dumper_version: header.dumper_version.clone(),
         ..case.options.clone()

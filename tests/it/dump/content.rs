@@ -156,14 +156,14 @@ async fn selections_decide_what_is_dumped() {
         (
             "everything",
             SelectionRequest::default(),
-            DumpContent::Everything,
+            DumpContent::EVERYTHING,
             vec!["c", "s.a", "s.b"],
         ),
-        ("schema", schema("s"), DumpContent::Everything, vec!["s.a", "s.b"]),
+        ("schema", schema("s"), DumpContent::EVERYTHING, vec!["s.a", "s.b"]),
         (
             "not-schema",
             SelectionRequest { exclude_schemas: vec!["s".to_owned()], ..Default::default() },
-            DumpContent::DataOnly,
+            DumpContent::DATA_ONLY,
             vec!["c"],
         ),
         (
@@ -173,16 +173,16 @@ async fn selections_decide_what_is_dumped() {
                 exclude_tables: vec![TablePattern::new("s.b")],
                 ..Default::default()
             },
-            DumpContent::Everything,
+            DumpContent::EVERYTHING,
             vec!["s.a"],
         ),
         (
             "not-data",
             SelectionRequest { exclude_table_data: vec![TablePattern::new("s.b")], ..schema("s") },
-            DumpContent::Everything,
+            DumpContent::EVERYTHING,
             vec!["s.a"],
         ),
-        ("schema-only", SelectionRequest::default(), DumpContent::SchemaOnly, vec![]),
+        ("schema-only", SelectionRequest::default(), DumpContent::SCHEMA_ONLY, vec![]),
     ];
     for (name, selection, content, expected) in cases {
         let output = world.path(name);
@@ -200,6 +200,6 @@ async fn selections_decide_what_is_dumped() {
         assert_eq!(dumped, expected, "{name}");
         let archive = archive::open(&output).expect("an archive");
         let definitions = archive.entries().iter().filter(|entry| entry.desc == "TABLE").count();
-        assert_eq!(definitions == 0, content == DumpContent::DataOnly, "{name}");
+        assert_eq!(definitions == 0, content == DumpContent::DATA_ONLY, "{name}");
     }
 }

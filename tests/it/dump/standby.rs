@@ -55,7 +55,7 @@ async fn a_standby_is_dumped_like_its_primary_and_a_conflict_is_explained() {
         let _open = OpenAtEnd(Arc::clone(&gate));
         let output = World::new().path("conflict");
         std::fs::create_dir_all(output.parent().expect("a folder")).expect("a folder");
-        let options = DumpOptions { output: output.clone(), ..options(&standby, "conflict") };
+        let options = DumpOptions { output: (&output).into(), ..options(&standby, "conflict") };
         let running = tokio::spawn(
             plan(options, gate.clone()).await.expect("a plan").run(Interrupt::default()),
         );

@@ -1,0 +1,5 @@
+//! What the stand-ins for PostgreSQL's own tools have in common: arguments and filter files as those read
+//! them.
+
+pub(super) mod filter_file;
+pub(super) mod getopt;
