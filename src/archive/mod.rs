@@ -10,6 +10,7 @@ pub mod check;
 mod data_file;
 pub mod directory;
 mod header;
+pub mod large_object_text;
 pub mod manifest;
 mod primitive;
 mod reader;

@@ -324,7 +324,7 @@ impl<'a> Marker<'a> {
 }
 
 /// Tells whether an entry counts as data although it has no data file.
-fn is_data_without_file(entry: &TocEntry) -> bool {
+pub(super) fn is_data_without_file(entry: &TocEntry) -> bool {
     match entry.desc.as_str() {
         "SEQUENCE SET" | "BLOB" | "BLOB METADATA" => true,
         "ACL" | "COMMENT" | "SECURITY LABEL" => entry.tag.starts_with("LARGE OBJECT"),

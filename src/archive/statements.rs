@@ -212,7 +212,7 @@ pub fn drop_statement(entry: &TocEntry, if_exists: bool) -> Option<String> {
     Some(text)
 }
 
-fn unlink_if_exists(oid: &str) -> String {
+pub(super) fn unlink_if_exists(oid: &str) -> String {
     format!(
         "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '{oid}';\n"
     )

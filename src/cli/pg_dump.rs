@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser};
 
 use super::connection;
 use super::world::World;
-use crate::archive::script::{self, ScriptChoices, ScriptOptions};
+use crate::archive::script::{self, LargeObjectScript, ScriptChoices, ScriptOptions, ScriptSource};
 use crate::archive::statements::{self, is_database_entry};
 use crate::catalog::{CatalogOptions, Keeper, KeeperOptions, SessionSettings};
 use crate::connect::{ConnectParams, ConnectRequest};
@@ -264,6 +264,7 @@ async fn dump(arguments: &Arguments, sections: &[Section], params: ConnectParams
         no_tablespaces: arguments.no_tablespaces,
         no_table_access_method: arguments.no_table_access_method,
         quoting,
+        ..ScriptOptions::default()
     };
     write(arguments, &entries, &options)
 }
@@ -369,8 +370,25 @@ fn random_key() -> Result<String> {
     Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect())
 }
 
+/// There are no rows in a script of definitions.
+struct NoData;
+
+impl ScriptSource for NoData {
+    fn write_rows(&mut self, _: &TocEntry, _: &mut dyn Write) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn write_large_objects(
+        &mut self,
+        _: &TocEntry,
+        _: &mut LargeObjectScript<'_>,
+    ) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn write(arguments: &Arguments, entries: &[TocEntry], options: &ScriptOptions) -> Result<()> {
-    let mut no_data = |_: &TocEntry, _: &mut dyn Write| Ok(());
+    let mut no_data = NoData;
     let written = match &arguments.file {
         Some(path) if path.as_os_str() != "-" => {
             let file = std::fs::File::create(path).context(ErrorKind::Storage, || {

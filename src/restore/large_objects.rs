@@ -8,6 +8,7 @@ use std::io::Read;
 
 use super::data::LoadError;
 use crate::archive::ArchiveReader;
+use crate::archive::large_object_text::oids;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
@@ -19,11 +20,6 @@ const PIECE_BYTES: usize = 256 * 1024;
 
 /// Small objects are sent together until their statements are about this long.
 const STATEMENT_BYTES: usize = 512 * 1024;
-
-/// Returns the oids that a metadata entry lists in place of a definition.
-pub(super) fn oids(definition: &str) -> Vec<u32> {
-    definition.lines().filter_map(|line| line.trim().parse().ok()).collect()
-}
 
 /// Returns the statements that make the large objects of a metadata entry.
 pub(super) fn definitions(entry: &TocEntry, no_owner: bool) -> Vec<String> {
@@ -49,37 +45,6 @@ pub(super) fn drops(entry: &TocEntry, if_exists: bool) -> String {
         sql.push_str(";\n");
     }
     sql
-}
-
-/// Returns the privileges written for one large object, for each of `oids`.
-pub(super) fn privileges(definition: &str, oids: &[u32]) -> Vec<String> {
-    const MARK: &str = "LARGE OBJECT ";
-    let mut statements = Vec::new();
-    for line in definition.lines().filter(|line| !line.trim().is_empty()) {
-        let place = unquoted(line, MARK).map(|start| start + MARK.len());
-        match place {
-            None => statements.push(line.to_owned()),
-            Some(start) => {
-                let digits = line[start..].bytes().take_while(u8::is_ascii_digit).count();
-                let (before, after) = (&line[..start], &line[start + digits..]);
-                statements.extend(oids.iter().map(|oid| format!("{before}{oid}{after}")));
-            }
-        }
-    }
-    statements
-}
-
-/// Returns where `mark` stands outside double quotes.
-fn unquoted(line: &str, mark: &str) -> Option<usize> {
-    let mut quoted = false;
-    for (at, character) in line.char_indices() {
-        if character == '"' {
-            quoted = !quoted;
-        } else if !quoted && line[at..].starts_with(mark) {
-            return Some(at);
-        }
-    }
-    None
 }
 
 /// Fills the large objects of a data entry in one transaction and returns their number.
@@ -190,13 +155,6 @@ mod tests {
         assert_eq!(
             drops(&entry, false),
             "SELECT pg_catalog.lo_unlink('7');\nSELECT pg_catalog.lo_unlink('9');\n"
-        );
-        assert_eq!(
-            privileges("GRANT ALL ON LARGE OBJECT 7 TO \"LARGE OBJECT 7\";\n", &[7, 9]),
-            [
-                "GRANT ALL ON LARGE OBJECT 7 TO \"LARGE OBJECT 7\";",
-                "GRANT ALL ON LARGE OBJECT 9 TO \"LARGE OBJECT 7\";",
-            ]
         );
     }
 }

@@ -16,6 +16,7 @@ use super::schedule::Job;
 use super::session::SessionSetup;
 use super::{inserts, large_objects};
 use crate::archive::ArchiveReader;
+use crate::archive::large_object_text::{self, Command};
 use crate::archive::selection::Marks;
 use crate::archive::statements::{
     self, SwitchOptions, Switches, loads_via_partition_root, owner_statement,
@@ -112,8 +113,13 @@ impl Context {
         if entry.desc == "ACL" && entry.tag.starts_with("LARGE OBJECTS") {
             let metadata = entry.dependencies.first().and_then(|id| self.by_id.get(id));
             if let Some(&metadata) = metadata {
-                let oids = large_objects::oids(&self.entry(metadata).definition);
-                return Ok(large_objects::privileges(&definition, &oids));
+                let oids = large_object_text::oids(&self.entry(metadata).definition);
+                if let Some(commands) = large_object_text::privileges(&definition) {
+                    let of_all = commands.iter().flat_map(|Command { before, after }| {
+                        oids.iter().map(move |oid| format!("{before}{oid}{after};"))
+                    });
+                    return Ok(of_all.collect());
+                }
             }
         }
         let mut list = Vec::new();
