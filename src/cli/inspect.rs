@@ -12,7 +12,9 @@ use super::extract;
 use super::output;
 use super::progress::{bytes, count, fitted, visible};
 use super::world::World;
-use crate::archive::{self, ArchiveReader, ManifestState};
+use crate::archive::listing::{self, ListingDetail};
+use crate::archive::selection::{self, RestoreSelection};
+use crate::archive::{self, ArchiveHeader, ArchiveReader, ManifestState};
 use crate::error::Result;
 use crate::model::{Section, TocEntry};
 
@@ -31,80 +33,29 @@ pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<(
 }
 
 /// Prints the table of contents as `pg_restore --list` does.
-///
-/// Authority: `PrintTOCSummary` of `pg_backup_archiver.c`.
 pub(super) fn list(path: &Path) -> Result<()> {
     let reader = archive::open(path)?;
-    let header = reader.header();
-    let created =
-        header.created.to_naive().and_then(|time| time.and_local_timezone(Local).earliest());
-    let created = match created {
+    let marks = selection::marks(reader.entries(), &RestoreSelection::default());
+    output::print(&listing::listing(
+        reader.header(),
+        reader.entries(),
+        &marks,
+        &created(reader.header()),
+        ListingDetail::Selected,
+    ))
+}
+
+/// Returns when an archive was made, as this place writes times.
+fn created(header: &ArchiveHeader) -> String {
+    let time = header.created.to_naive().and_then(|time| time.and_local_timezone(Local).earliest());
+    match time {
         // The zone's offset: its name, which pg_restore prints, is known to the C library alone.
         Some(time) if time.offset().local_minus_utc() == 0 => {
             time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
         }
         Some(time) => time.format("%Y-%m-%d %H:%M:%S %:z").to_string(),
         None => "an unknown time".to_owned(),
-    };
-    let mut text = format!(
-        ";\n\
-         ; Archive created at {created}\n\
-         ;     dbname: {}\n\
-         ;     TOC Entries: {}\n\
-         ;     Compression: {}\n\
-         ;     Dump Version: {}.{}-{}\n\
-         ;     Format: {}\n\
-         ;     Integer: {} bytes\n\
-         ;     Offset: {} bytes\n\
-         ;     Dumped from database version: {}\n\
-         ;     Dumped by pg_dump version: {}\n\
-         ;\n;\n; Selected TOC Entries:\n;\n",
-        one_line(&header.database),
-        reader.entries().len(),
-        header.algorithm,
-        header.version.major,
-        header.version.minor,
-        header.version.revision,
-        header.format.name(),
-        header.int_size,
-        header.offset_size,
-        one_line(&header.server_version),
-        one_line(&header.dumper_version),
-    );
-    for entry in reader.entries().iter().filter(|entry| is_listed(entry)) {
-        text += &listed(entry);
     }
-    output::print(&text)
-}
-
-/// Tells whether an entry is in the list: not what describes the archive or the database itself, which
-/// are restored with `--create` or always.
-fn is_listed(entry: &TocEntry) -> bool {
-    match entry.desc.as_str() {
-        "ENCODING" | "STDSTRINGS" | "SEARCHPATH" | "DATABASE" | "DATABASE PROPERTIES" => false,
-        "ACL" | "COMMENT" | "SECURITY LABEL" => !entry.tag.starts_with("DATABASE "),
-        _ => true,
-    }
-}
-
-/// Makes a name fit on a line; line breaks become spaces, because only the id is read back.
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
-}
-
-/// Returns an entry's line: `id; class oid DESC schema tag owner`, with `-` for no schema.
-fn listed(entry: &TocEntry) -> String {
-    let schema = entry.namespace.as_deref().filter(|schema| !schema.is_empty()).unwrap_or("-");
-    format!(
-        "{}; {} {} {} {} {} {}\n",
-        entry.dump_id,
-        entry.catalog_id.class,
-        entry.catalog_id.oid,
-        entry.desc,
-        one_line(schema),
-        one_line(&entry.tag),
-        one_line(entry.owner.as_deref().unwrap_or_default()),
-    )
 }
 
 /// What an archive holds.

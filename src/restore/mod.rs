@@ -11,6 +11,7 @@
 
 mod analyze;
 mod clean;
+mod contents;
 mod create;
 mod data;
 mod inserts;
@@ -26,6 +27,7 @@ mod sequences;
 mod session;
 mod worker;
 
+pub use contents::{Contents, ContentsRequest};
 pub use options::{Mode, RestoreOptions};
 pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan};
 pub use report::{IgnoredError, RestoreReport, SequenceFinding, TableReport};

@@ -1,11 +1,11 @@
 //! What a restore is asked to do.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
+use super::contents::ContentsRequest;
 use crate::archive::selection::RestoreSelection;
 use crate::connect::ConnectParams;
-use crate::model::{DumpId, Section};
+use crate::model::Section;
 
 /// Whether the target may hold something already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +58,10 @@ pub struct RestoreOptions {
     pub schema_only: bool,
     /// Restores data only.
     pub data_only: bool,
+    /// Restores no definitions.
+    pub no_schema: bool,
+    /// Restores no data.
+    pub no_data: bool,
     /// The sections to restore; empty for all.
     pub sections: Vec<Section>,
     /// The tables, views and sequences to restore, by exact name; empty for all.
@@ -72,8 +76,10 @@ pub struct RestoreOptions {
     pub functions: Vec<String>,
     /// The triggers to restore, as the archive lists them: `table trigger`; empty for all.
     pub triggers: Vec<String>,
-    /// The only entries that may be restored, as a list file names them; none for all.
-    pub listed: Option<HashSet<DumpId>>,
+    /// The file that lists the only entries to restore, in the order to restore them in (`-L`).
+    pub list: Option<PathBuf>,
+    /// Whether every name above must be in the archive.
+    pub strict_names: bool,
     /// Restores everything in one transaction, or nothing.
     pub single_transaction: bool,
     /// Turns triggers and foreign keys of existing tables off while their data is loaded.
@@ -115,6 +121,8 @@ impl RestoreOptions {
             no_statistics: false,
             schema_only: false,
             data_only: false,
+            no_schema: false,
+            no_data: false,
             sections: Vec::new(),
             tables: Vec::new(),
             schemas: Vec::new(),
@@ -122,7 +130,8 @@ impl RestoreOptions {
             indexes: Vec::new(),
             functions: Vec::new(),
             triggers: Vec::new(),
-            listed: None,
+            list: None,
+            strict_names: true,
             single_transaction: false,
             disable_triggers: false,
             superuser: None,
@@ -156,9 +165,9 @@ impl RestoreOptions {
         }
     }
 
-    /// Returns what of the archive is wanted.
-    pub(super) fn selection(&self) -> RestoreSelection {
-        RestoreSelection {
+    /// Returns the archive and what of it is wanted.
+    pub(super) fn contents(&self) -> ContentsRequest {
+        let selection = RestoreSelection {
             sections: self.sections.clone(),
             schemas: self.schemas.clone(),
             exclude_schemas: self.exclude_schemas.clone(),
@@ -173,10 +182,16 @@ impl RestoreOptions {
             no_subscriptions: self.no_subscriptions,
             no_security_labels: self.no_security_labels,
             create: self.create,
-            schema: !self.data_only,
-            data: !self.schema_only,
+            schema: !(self.data_only || self.no_schema),
+            data: !(self.schema_only || self.no_data),
             statistics: !(self.no_statistics || self.schema_only || self.data_only),
-            listed: self.listed.clone(),
+            listed: None,
+        };
+        ContentsRequest {
+            archive: self.archive.clone(),
+            list: self.list.clone(),
+            selection,
+            strict_names: self.strict_names,
         }
     }
 
@@ -192,6 +207,6 @@ impl RestoreOptions {
             && self.indexes.is_empty()
             && self.functions.is_empty()
             && self.triggers.is_empty()
-            && self.listed.is_none())
+            && self.list.is_none())
     }
 }

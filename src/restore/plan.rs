@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::contents::Contents;
 use super::data::Expected;
 use super::options::{Mode, RestoreOptions};
 use super::preflight::{self, Request, Target};
 use super::session::SessionSetup;
 use super::worker::item_name;
-use crate::archive::selection::{self, Marks};
+use crate::archive::selection::Marks;
 use crate::archive::{self, ArchiveReader};
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
@@ -89,28 +90,18 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
     if let Some(conflict) = options.conflict() {
         return Err(Error::new(ErrorKind::Usage, conflict));
     }
-    let path = options.archive.clone();
-    let opened = tokio::task::spawn_blocking(move || archive::open(&path)).await;
-    let archive: Arc<dyn ArchiveReader> = match opened {
-        Ok(archive) => Arc::from(archive?),
+    let request = options.contents();
+    let reports = Arc::clone(&progress);
+    let opened = tokio::task::spawn_blocking(move || request.open(&*reports)).await;
+    let Contents { archive, mut marks } = match opened {
+        Ok(contents) => contents?,
         Err(panic) => {
             let error = Error::new(ErrorKind::Internal, "could not open the archive");
             return Err(error.with_source(panic));
         }
     };
+    let archive: Arc<dyn ArchiveReader> = Arc::from(archive);
     archive.require_manifest()?;
-    let wanted = options.selection();
-    let missing = selection::unmatched_names(archive.entries(), &wanted);
-    if !missing.is_empty() {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("not everything that was named is in the archive: {}", missing.join(", ")),
-        )
-        .with_hint(
-            "names are exact, case-sensitive and without quotes, as \"pgark inspect\" lists them",
-        ));
-    }
-    let mut marks = selection::marks(archive.entries(), &wanted);
     for marks in &mut marks {
         // What sets up sessions is sent to every one of them, whatever is selected.
         marks.special = false;

@@ -237,7 +237,11 @@ async fn check_emptiness(
     let defines = request
         .schema_wanted()
         .any(|entry| entry.section == Section::PreData && !is_database_entry(entry));
-    let exempt = options.clean || options.data_only || options.mode == Mode::Append || !defines;
+    let exempt = options.clean
+        || options.data_only
+        || options.no_schema
+        || options.mode == Mode::Append
+        || !defines;
     if exempt {
         return Ok(());
     }

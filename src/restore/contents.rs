@@ -1,0 +1,70 @@
+//! What of an archive is wanted: it is opened, brought into the order of a list file, and marked.
+
+use std::path::PathBuf;
+
+use crate::archive::selection::{self, Marks, RestoreSelection};
+use crate::archive::{self, ArchiveReader, ReorderedReader, listing};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::progress::Progress;
+
+/// An archive and what is wanted of it.
+#[derive(Debug, Clone, Default)]
+pub struct ContentsRequest {
+    /// Where the archive is.
+    pub archive: PathBuf,
+    /// The file that lists the only entries to take, in their order (`-L`).
+    pub list: Option<PathBuf>,
+    /// What is wanted.
+    pub selection: RestoreSelection,
+    /// Whether every name of the selection must be in the archive.
+    pub strict_names: bool,
+}
+
+/// An opened archive, with its entries in the order in which they are wanted.
+pub struct Contents {
+    /// The archive.
+    pub archive: Box<dyn ArchiveReader>,
+    /// What is wanted of each of its entries.
+    pub marks: Vec<Marks>,
+}
+
+impl ContentsRequest {
+    /// Opens the archive and marks its entries; reads files and therefore blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Storage`] and [`ErrorKind::Archive`] when the archive or the
+    /// list cannot be read, [`ErrorKind::NotFound`] for names and entries that are not in the archive.
+    pub fn open(self, progress: &dyn Progress) -> Result<Contents> {
+        let mut archive = archive::open(&self.archive)?;
+        let mut selection = self.selection;
+        if let Some(path) = &self.list {
+            let shown = path.display();
+            let file = std::fs::read(path)
+                .context(ErrorKind::Storage, || format!("could not open TOC file \"{shown}\""))?;
+            let list = listing::read_use_list(&file, archive.entries())
+                .map_err(|error| Error::new(ErrorKind::NotFound, error.to_string()))?;
+            for line in &list.ignored {
+                progress.warning(&format!("line ignored: {line}"));
+            }
+            let entries = listing::in_listed_order(archive.entries(), &list.ids);
+            archive = Box::new(ReorderedReader::new(archive, entries));
+            selection.listed = Some(list.ids.into_iter().collect());
+        }
+        let missing = match self.strict_names {
+            true => selection::unmatched_names(archive.entries(), &selection),
+            false => Vec::new(),
+        };
+        if !missing.is_empty() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("not everything that was named is in the archive: {}", missing.join(", ")),
+            )
+            .with_hint(
+                "names are exact, case-sensitive and without quotes, as \"pgark inspect\" lists them",
+            ));
+        }
+        let marks = selection::marks(archive.entries(), &selection);
+        Ok(Contents { archive, marks })
+    }
+}
