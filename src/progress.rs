@@ -8,6 +8,21 @@ use std::sync::Arc;
 /// A handle to whoever watches, cheap to clone and to share between workers.
 pub type ProgressHandle = Arc<dyn Progress>;
 
+/// A statement of an archive that failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure<'a> {
+    /// The entry in words: kind, schema and name.
+    pub entry: &'a str,
+    /// The statement; the COPY for rows.
+    pub statement: &'a str,
+    /// The table whose rows were refused, when they were and not the statement itself.
+    pub rows_of: Option<&'a str>,
+    /// What the server said, or what else went wrong.
+    pub message: &'a str,
+    /// The error, for whoever wants to know more.
+    pub error: &'a crate::Error,
+}
+
 /// Receives what happens during a dump, a restore or a verification.
 ///
 /// All methods are called from several threads and must return quickly. The default methods do nothing.
@@ -35,6 +50,10 @@ pub trait Progress: Send + Sync {
     /// Something that a person should read although the work goes on.
     fn warning(&self, message: &str) {
         let _ = message;
+    }
+    /// A statement failed and the work goes on without it.
+    fn failed(&self, failure: &Failure<'_>) {
+        self.warning(&format!("{}: {}", failure.entry, failure.message));
     }
     /// Something that explains the course of the work, shown on request.
     fn info(&self, message: &str) {

@@ -52,13 +52,11 @@ pub(super) async fn drop_objects(
                 || is_connection_lost(&error)
                 || context.interrupt.is_set()
             {
+                context.tell_fatal(entry, statement, &error);
                 return Err(error);
             }
-            ignored.push((*item, IgnoredError::new(entry, statement, &error)));
+            ignored.push((*item, IgnoredError::tell(entry, statement, &error, &*context.progress)));
         }
-    }
-    for (_, error) in &ignored {
-        context.progress.warning(&format!("{}: {}", error.entry, error.message));
     }
     Ok(ignored)
 }

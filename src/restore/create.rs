@@ -4,7 +4,7 @@ use super::options::RestoreOptions;
 use super::report::IgnoredError;
 use super::session::SessionSetup;
 use crate::archive::ArchiveReader;
-use crate::archive::statements::{drop_statement, owner_statement};
+use crate::archive::statements::{drop_statement, is_database_entry, owner_statement};
 use crate::connect::{ConnectParams, Session, is_connection_lost, server_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ServerVersion, TocEntry};
@@ -97,8 +97,7 @@ pub(super) async fn create_database(
                 return Err(incomplete(error));
             }
             Err(error) => {
-                progress.warning(&format!("{}: {}", entry.describe(), error));
-                ignored.push(IgnoredError::new(entry, &statement, &error));
+                ignored.push(IgnoredError::tell(entry, &statement, &error, progress));
             }
         }
     }
@@ -106,6 +105,65 @@ pub(super) async fn create_database(
     session.close().await;
     let session = setup.connect(&params).await.map_err(incomplete)?;
     Ok(Created { session, params, ignored })
+}
+
+/// Creates the database of the archive as `pg_restore` does, and connects to it.
+///
+/// Whatever fails is counted: into a database that exists already the rest of the archive is restored.
+pub(super) async fn create_as_stock(
+    session: Session,
+    params: &ConnectParams,
+    options: &RestoreOptions,
+    setup: &SessionSetup,
+    archive: &dyn ArchiveReader,
+    progress: &dyn Progress,
+) -> Result<Created> {
+    let entries = || archive.entries().iter().filter(|entry| is_database_entry(entry));
+    let mut created = Created { session, params: params.clone(), ignored: Vec::new() };
+    if options.clean {
+        for entry in entries().rev() {
+            if let Some(statement) = drop_statement(entry, options.if_exists) {
+                progress.info(&format!("dropping {} {}", entry.desc, entry.tag));
+                created.attempt(entry, &statement, options, progress).await?;
+            }
+        }
+    }
+    for entry in entries() {
+        progress.info(&format!("creating {} \"{}\"", entry.desc, entry.tag));
+        let definition = for_target(&entry.definition, created.session.version());
+        created.attempt(entry, &definition, options, progress).await?;
+        if !options.no_owner
+            && let Some(owner) = owner_statement(entry)
+                .map_err(|error| Error::new(ErrorKind::Archive, error.to_string()))?
+        {
+            created.attempt(entry, &owner, options, progress).await?;
+        }
+        progress.info(&format!("connecting to new database \"{}\"", entry.tag));
+        let params = params.with_database(&entry.tag);
+        let session = setup.connect(&params).await?;
+        std::mem::replace(&mut created.session, session).close().await;
+        created.params = params;
+    }
+    Ok(created)
+}
+
+impl Created {
+    async fn attempt(
+        &mut self,
+        entry: &TocEntry,
+        statement: &str,
+        options: &RestoreOptions,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let purpose = format!("restore {}", entry.describe());
+        let Err(error) = self.session.execute(&purpose, statement).await else { return Ok(()) };
+        let ignored = IgnoredError::tell(entry, statement, &error, progress);
+        if options.stops_at_first_error() || is_connection_lost(&error) {
+            return Err(error);
+        }
+        self.ignored.push(ignored);
+        Ok(())
+    }
 }
 
 /// Drops the database that is in the way and gives its name to the new one.

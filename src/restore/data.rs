@@ -70,8 +70,10 @@ pub(super) struct Loaded {
 pub(super) enum LoadError {
     /// The archive is damaged, or reading it failed.
     Archive(Error),
-    /// The server refused, the connection broke, or somebody asked to stop.
+    /// The server refused a statement, the connection broke, or somebody asked to stop.
     Server(Error),
+    /// The server refused rows.
+    Rows(Error),
 }
 
 /// Loads one table; on every error the table is as it was before.
@@ -146,7 +148,7 @@ async fn copy(
             () = interrupt.wait() => {
                 return Err(LoadError::Server(Error::new(ErrorKind::Interrupted, "interrupted")));
             }
-            sent = copy.send(block) => sent.map_err(LoadError::Server)?,
+            sent = copy.send(block) => sent.map_err(LoadError::Rows)?,
         }
         progress.advanced(load.item, bytes, 0);
     }
@@ -174,11 +176,11 @@ async fn copy(
             format!("the data of {} is not what the manifest says: {difference}", load.what),
         )));
     }
-    let rows = copy.finish().await.map_err(LoadError::Server)?;
+    let rows = copy.finish().await.map_err(LoadError::Rows)?;
     if let Some(expected) = load.expected
         && expected.fingerprint.rows != rows
     {
-        return Err(LoadError::Server(Error::new(
+        return Err(LoadError::Rows(Error::new(
             ErrorKind::Integrity,
             format!(
                 "the server stored {rows} rows of {} instead of {}",

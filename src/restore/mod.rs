@@ -28,6 +28,6 @@ mod session;
 mod worker;
 
 pub use contents::{Contents, ContentsRequest};
-pub use options::{Mode, RestoreOptions};
+pub use options::{Manner, Mode, RestoreOptions};
 pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan};
 pub use report::{IgnoredError, RestoreReport, SequenceFinding, TableReport};

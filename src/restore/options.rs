@@ -17,6 +17,17 @@ pub enum Mode {
     Append,
 }
 
+/// Whose habits a restore has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Manner {
+    /// What cannot succeed is refused before anything happens, and what failed is not built upon.
+    #[default]
+    Checked,
+    /// Everything is tried and what fails is counted, as `pg_restore` does: for those who replace it and
+    /// rely on that. Manifests are ignored.
+    PgRestore,
+}
+
 /// The options of a restore; the names are those of `pg_restore` where it has the option.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -26,6 +37,8 @@ pub struct RestoreOptions {
     pub connection: ConnectParams,
     /// The number of connections.
     pub jobs: usize,
+    /// Whose habits the restore has.
+    pub manner: Manner,
     /// Whether the target may hold something already.
     pub mode: Mode,
     /// Drops the objects of the archive before they are made.
@@ -82,6 +95,11 @@ pub struct RestoreOptions {
     pub strict_names: bool,
     /// Restores everything in one transaction, or nothing.
     pub single_transaction: bool,
+    /// Commits after about this many entries and stops at the first error; rows of a table are always a
+    /// transaction of their own.
+    pub transaction_size: Option<usize>,
+    /// Leaves row security on.
+    pub row_security: bool,
     /// Turns triggers and foreign keys of existing tables off while their data is loaded.
     pub disable_triggers: bool,
     /// The superuser who turns triggers off.
@@ -105,6 +123,7 @@ impl RestoreOptions {
             archive: archive.into(),
             connection,
             jobs: 1,
+            manner: Manner::Checked,
             mode: Mode::Fresh,
             clean: false,
             if_exists: false,
@@ -133,6 +152,8 @@ impl RestoreOptions {
             list: None,
             strict_names: true,
             single_transaction: false,
+            transaction_size: None,
+            row_security: false,
             disable_triggers: false,
             superuser: None,
             exit_on_error: false,
@@ -152,6 +173,8 @@ impl RestoreOptions {
             exclusive("-s/--schema-only", "-a/--data-only")
         } else if self.clean && self.data_only {
             exclusive("-c/--clean", "-a/--data-only")
+        } else if self.single_transaction && self.transaction_size.is_some() {
+            exclusive("-1/--single-transaction", "--transaction-size")
         } else if self.create && self.single_transaction {
             exclusive("-C/--create", "-1/--single-transaction")
         } else if self.single_transaction && self.jobs > 1 {
@@ -197,7 +220,12 @@ impl RestoreOptions {
 
     /// Tells whether the first error ends the run.
     pub(super) fn stops_at_first_error(&self) -> bool {
-        self.exit_on_error || self.single_transaction
+        self.exit_on_error || self.single_transaction || self.transaction_size.is_some()
+    }
+
+    /// Tells whether everything is tried, as `pg_restore` does.
+    pub(super) fn is_stock(&self) -> bool {
+        self.manner == Manner::PgRestore
     }
 
     /// Tells whether only objects named one by one are restored.

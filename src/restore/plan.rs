@@ -101,29 +101,24 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
         }
     };
     let archive: Arc<dyn ArchiveReader> = Arc::from(archive);
-    archive.require_manifest()?;
+    if !options.is_stock() {
+        archive.require_manifest()?;
+    }
     for marks in &mut marks {
         // What sets up sessions is sent to every one of them, whatever is selected.
         marks.special = false;
     }
-    let setup = SessionSetup::new(archive.entries(), options.role.as_deref());
+    let setup = SessionSetup::new(archive.entries(), options.role.as_deref(), options.row_security);
 
     let session = Session::connect(&options.connection).await?;
     session.check_no_pooler().await?;
-    let mut findings = preflight::check_encoding(&session, &options, &setup).await?;
-    if findings.has_obstacles() {
-        setup.apply_role(&session).await?;
-    } else {
+    let (target, mut warnings) = if options.is_stock() {
         setup.apply(&session).await?;
-    }
-    if options.create {
-        findings.forget_obstacles();
-    }
-    let target = Target::read(&session).await?;
-    let request = Request { options: &options, entries: archive.entries(), marks: &marks };
-    let mut findings = preflight::check(&session, &target, &request, findings).await?;
-    findings.refuse(&session)?;
-    let mut warnings = findings.warnings;
+        (Target::read(&session).await?, Vec::new())
+    } else {
+        let request = Request { options: &options, entries: archive.entries(), marks: &marks };
+        look_at_target(&session, &setup, &request).await?
+    };
     if target.version.is_untested() {
         warnings.push(format!(
             "the target runs PostgreSQL {}, which is newer than anything pgark is tested with",
@@ -144,6 +139,7 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
     }
     let expected: HashMap<DumpId, Expected> = archive
         .manifest()
+        .filter(|_| !options.is_stock())
         .map(|manifest| {
             let expected = |data: &archive::ManifestData| Expected {
                 fingerprint: data.fingerprint,
@@ -157,6 +153,28 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
         progress.warning(warning);
     }
     Ok(RestorePlan { options, archive, marks, setup, target, session, expected, progress, summary })
+}
+
+/// Looks for what stands in the way of the restore, refuses if there is anything, and returns what is
+/// worth a warning.
+async fn look_at_target(
+    session: &Session,
+    setup: &SessionSetup,
+    request: &Request<'_>,
+) -> Result<(Target, Vec<String>)> {
+    let mut findings = preflight::check_encoding(session, request.options, setup).await?;
+    if findings.has_obstacles() {
+        setup.apply_role(session).await?;
+    } else {
+        setup.apply(session).await?;
+    }
+    if request.options.create {
+        findings.forget_obstacles();
+    }
+    let target = Target::read(session).await?;
+    let mut findings = preflight::check(session, &target, request, findings).await?;
+    findings.refuse(session)?;
+    Ok((target, findings.warnings))
 }
 
 fn summarize(

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::connect::server_error;
 use crate::error::{Error, ErrorKind};
 use crate::model::{DumpId, TocEntry};
+use crate::progress::{Failure, Progress};
 
 /// An error that did not end the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,7 +25,45 @@ pub struct IgnoredError {
 }
 
 impl IgnoredError {
-    pub(super) fn new(entry: &TocEntry, statement: &str, error: &Error) -> Self {
+    /// Reports a statement that failed and returns it for the final report.
+    pub(super) fn tell(
+        entry: &TocEntry,
+        statement: &str,
+        error: &Error,
+        progress: &dyn Progress,
+    ) -> Self {
+        Self::tell_about(entry, statement, None, error, progress)
+    }
+
+    /// Reports rows that were refused and returns that for the final report.
+    pub(super) fn tell_rows(
+        entry: &TocEntry,
+        statement: &str,
+        error: &Error,
+        progress: &dyn Progress,
+    ) -> Self {
+        Self::tell_about(entry, statement, Some(&entry.tag), error, progress)
+    }
+
+    fn tell_about(
+        entry: &TocEntry,
+        statement: &str,
+        rows_of: Option<&str>,
+        error: &Error,
+        progress: &dyn Progress,
+    ) -> Self {
+        let ignored = Self::new(entry, statement, error);
+        progress.failed(&Failure {
+            entry: &ignored.entry,
+            statement,
+            rows_of,
+            message: &ignored.message,
+            error,
+        });
+        ignored
+    }
+
+    fn new(entry: &TocEntry, statement: &str, error: &Error) -> Self {
         let server = server_error(error);
         IgnoredError {
             dump_id: entry.dump_id.0,

@@ -54,9 +54,14 @@ impl RestorePlan {
         let mut session = session;
         if options.create {
             interrupt.check()?;
-            let created =
-                create::create_database(session, &params, &options, &setup, &*archive, &*progress)
-                    .await?;
+            let archive = &*archive;
+            let created = if options.is_stock() {
+                create::create_as_stock(session, &params, &options, &setup, archive, &*progress)
+                    .await?
+            } else {
+                create::create_database(session, &params, &options, &setup, archive, &*progress)
+                    .await?
+            };
             session = created.session;
             params = created.params;
             report.ignored = created.ignored;
@@ -230,7 +235,8 @@ impl Crew {
             _ => Order::Parallel(connections),
         };
         let locks = (context.target.lock_share / connections).max(8);
-        let schedule = Schedule::new(&items, order, Limits { entries: ENTRIES_TOGETHER, locks });
+        let together = context.options.transaction_size.unwrap_or(ENTRIES_TOGETHER);
+        let schedule = Schedule::new(&items, order, Limits { entries: together, locks });
         self.hand_out(schedule).await
     }
 
@@ -317,7 +323,6 @@ impl Crew {
         self.report.entries += done.entries;
         self.report.large_objects += done.large_objects;
         for (item, error) in done.ignored {
-            self.context.progress.warning(&format!("{}: {}", error.entry, error.message));
             self.errors.push((item, error));
         }
         if let Some((item, table)) = done.loaded {

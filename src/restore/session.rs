@@ -16,13 +16,14 @@ pub(super) struct SessionSetup {
     strings: String,
     search_path: Option<String>,
     role: Option<String>,
+    row_security: bool,
     /// Whether `standard_conforming_strings` is on, which decides how INSERT data is cut.
     pub(super) standard_strings: bool,
 }
 
 impl SessionSetup {
     /// Takes the set-up from the archive's three special entries.
-    pub(super) fn new(entries: &[TocEntry], role: Option<&str>) -> Self {
+    pub(super) fn new(entries: &[TocEntry], role: Option<&str>, row_security: bool) -> Self {
         let special = |desc: &str| {
             entries.iter().find(|entry| entry.desc == desc).map(|entry| entry.definition.clone())
         };
@@ -35,6 +36,7 @@ impl SessionSetup {
             strings,
             search_path: special("SEARCHPATH"),
             role: role.map(str::to_owned),
+            row_security,
         }
     }
 
@@ -68,9 +70,10 @@ impl SessionSetup {
             "SET check_function_bodies = false;\n\
              SET xmloption = content;\n\
              SET client_min_messages = warning;\n\
-             SET row_security = off;\n\
              SET synchronous_commit = off;\n",
         );
+        let row_security = if self.row_security { "on" } else { "off" };
+        sql.push_str(&format!("SET row_security = {row_security};\n"));
         sql
     }
 
@@ -118,7 +121,7 @@ mod tests {
     fn the_preamble_leaves_out_what_the_target_does_not_know() {
         let mut encoding = TocEntry::new(DumpId(1), "ENCODING", "ENCODING");
         encoding.definition = "SET client_encoding = 'LATIN1';\n".into();
-        let setup = SessionSetup::new(&[encoding], Some("Loader"));
+        let setup = SessionSetup::new(&[encoding], Some("Loader"), false);
         assert_eq!(setup.encoding(), Some("LATIN1"));
         assert!(!setup.has_search_path() && !setup.standard_strings);
         let old = setup.statements(ServerVersion(150_018));

@@ -151,6 +151,38 @@ impl Context {
         Ok(list)
     }
 
+    /// Tells of a statement whose error ends the run, to those who are used to hear it at once: elsewhere
+    /// the error itself says it all.
+    pub(super) fn tell_fatal(&self, entry: &TocEntry, statement: &str, error: &Error) {
+        if self.options.is_stock() && server_error(error).is_some() {
+            IgnoredError::tell(entry, statement, error, &*self.progress);
+        }
+    }
+
+    /// Tells what is being done to an entry, in the words of `pg_restore`.
+    fn narrate(&self, entry: &TocEntry) {
+        let marks = self.by_id.get(&entry.dump_id).map(|&item| self.marks[item]);
+        let name = match &entry.namespace {
+            Some(namespace) => format!("\"{namespace}.{}\"", entry.tag),
+            None => format!("\"{}\"", entry.tag),
+        };
+        match marks {
+            Some(marks) if marks.schema => {
+                self.progress.info(&format!("creating {} {name}", entry.desc));
+            }
+            Some(marks) if marks.data && !entry.has_data => {
+                self.progress.info(&format!("executing {} {}", entry.desc, entry.tag));
+            }
+            Some(marks) if marks.data && entry.desc == "BLOBS" => {
+                self.progress.info("processing BLOBS");
+            }
+            Some(marks) if marks.data => {
+                self.progress.info(&format!("processing data for table {name}"));
+            }
+            _ => {}
+        }
+    }
+
     /// Tells whether an error ends the run whatever the options say.
     fn is_fatal(&self, error: &Error) -> bool {
         self.options.stops_at_first_error()
@@ -170,6 +202,15 @@ pub(super) struct Done {
     pub(super) large_objects: u64,
     /// Entries whose statements ran.
     pub(super) entries: u64,
+}
+
+/// What comes around the data of an entry.
+#[derive(Debug, Default)]
+struct Around {
+    before: Vec<String>,
+    /// Must be in the transaction of the data to be of any use; empty for none.
+    truncate: String,
+    after: Vec<String>,
 }
 
 /// A connection and what it has been told to use by default.
@@ -211,12 +252,14 @@ impl Worker {
         let mut scripts = Vec::with_capacity(items.len());
         let mut done = Done::default();
         for &item in items {
+            context.narrate(context.entry(item));
             match context.statements(item) {
                 Ok(list) => scripts.push((item, list)),
                 Err(error) if context.is_fatal(&error) => return Err(error),
                 Err(error) => {
                     let entry = context.entry(item);
-                    done.ignored.push((item, IgnoredError::new(entry, "", &error)));
+                    let ignored = IgnoredError::tell(entry, "", &error, &*context.progress);
+                    done.ignored.push((item, ignored));
                 }
             }
         }
@@ -225,6 +268,7 @@ impl Worker {
         let together = !context.options.single_transaction
             && count > 1
             && (scripts.len() > 1 || !takes_long(context.entry(items[0])));
+        let mut in_transaction = false;
         if together {
             match self.run_together(context, &scripts).await {
                 Ok(()) => return Ok(done),
@@ -237,11 +281,19 @@ impl Worker {
                     context.progress.info(&format!(
                         "a batch of {count} statements failed ({message}) and is run again one by one"
                     ));
+                    // What belongs together stays so: the session that fails takes it all back.
+                    in_transaction = context.options.transaction_size.is_some();
                 }
             }
         }
+        if in_transaction {
+            self.session.execute("begin a transaction", "BEGIN").await?;
+        }
         for (item, list) in &scripts {
             self.run_one(context, *item, list, &mut done).await?;
+        }
+        if in_transaction {
+            self.session.execute("commit", "COMMIT").await?;
         }
         Ok(done)
     }
@@ -311,13 +363,17 @@ impl Worker {
             context.progress.started(&name, 0);
         }
         let switches = self.switches.before(entry, context.switch_options());
+        let mut failed = false;
         for (position, statement) in switches.iter().chain(list).enumerate() {
             let Err(error) = self.attempt(context, &name, statement).await else { continue };
             if context.is_fatal(&error) {
+                context.tell_fatal(entry, statement, &error);
                 return Err(error.with_hint(format!("the statement was: {}", shortened(statement))));
             }
-            done.ignored.push((item, IgnoredError::new(entry, statement, &error)));
-            if position == switches.len() {
+            let ignored = IgnoredError::tell(entry, statement, &error, &*context.progress);
+            done.ignored.push((item, ignored));
+            failed = true;
+            if position == switches.len() && !context.options.is_stock() {
                 // What follows would only repeat that the object is not there, or worse, give away an
                 // object of that name that somebody else made.
                 let exists = server_error(&error)
@@ -327,7 +383,9 @@ impl Worker {
                 return Ok(());
             }
         }
-        self.note_table(context, item, None);
+        // Whatever of it failed, pg_restore takes a table for one that it could not create.
+        let failure = (failed && context.options.is_stock()).then_some(false);
+        self.note_table(context, item, failure);
         context.progress.finished(&name);
         Ok(())
     }
@@ -363,12 +421,14 @@ impl Worker {
     async fn load_data(&mut self, context: &Context, item: usize) -> Result<Done> {
         let entry = context.entry(item);
         let table = entry.dependencies.first().and_then(|id| context.by_id.get(id)).copied();
+        let tries_everything = context.options.is_stock();
         if let Some(exists) = table.and_then(|table| context.tables.failure(table))
-            && (!exists || context.options.no_data_for_failed_tables)
+            && (!(exists || tries_everything) || context.options.no_data_for_failed_tables)
         {
-            context
-                .progress
-                .info(&format!("{} is left out, its table is missing", entry.describe()));
+            context.progress.info(&format!(
+                "table \"{}\" could not be created, will not restore its data",
+                entry.tag
+            ));
             context.progress.finished(&item_name(entry));
             return Ok(Done::default());
         }
@@ -377,6 +437,7 @@ impl Worker {
         let started = Instant::now();
         let expected = context.expected.get(&entry.dump_id).copied();
         context.progress.started(&name, 0);
+        context.narrate(entry);
         if entry.desc == "BLOBS" {
             return self.load_large_objects(context, item, &name).await;
         }
@@ -384,10 +445,22 @@ impl Worker {
             .archive
             .open_data(entry)
             .map_err(|error| error.context(format!("could not read {what}")))?;
+        let mut done = Done::default();
         let created = table.is_some_and(|table| context.tables.is_created(table));
+        let around = self.around_data(context, entry, created);
+        let mut before = around.truncate;
+        let mut after = String::new();
+        // pg_restore turns triggers off and on outside of a transaction, and loads if that fails, too.
+        let apart = context.options.is_stock();
+        if apart {
+            for statement in &around.before {
+                self.try_one(context, item, statement, &mut done).await?;
+            }
+        } else {
+            before.insert_str(0, &around.before.concat());
+            after = around.after.concat();
+        }
         let own = !context.options.single_transaction;
-        let before = self.before_data(context, entry, created);
-        let after = self.after_data(context, entry);
         let loaded = match &entry.copy_statement {
             Some(copy) => {
                 let load_request = Load {
@@ -436,68 +509,105 @@ impl Worker {
                     stored_bytes: context.archive.data_size(entry),
                     time: started.elapsed(),
                 };
-                Ok(Done { loaded: Some((item, report)), ..Done::default() })
+                done.loaded = Some((item, report));
             }
-            Err(LoadError::Archive(error)) => Err(error.with_hint(
-                "run \"pgark verify\" on the archive to see everything that is damaged",
-            )),
-            Err(LoadError::Server(error)) if context.is_fatal(&error) => Err(error),
+            Err(LoadError::Archive(error)) => {
+                return Err(error.with_hint(
+                    "run \"pgark verify\" on the archive to see everything that is damaged",
+                ));
+            }
             Err(LoadError::Server(error)) => {
                 let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
-                let ignored = IgnoredError::new(entry, statement, &error);
-                Ok(Done { ignored: vec![(item, ignored)], ..Done::default() })
+                self.note_failure(context, item, statement, error, &mut done)?;
             }
+            Err(LoadError::Rows(error)) => {
+                if context.is_fatal(&error) {
+                    return Err(error);
+                }
+                let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
+                let ignored = IgnoredError::tell_rows(entry, statement, &error, &*context.progress);
+                done.ignored.push((item, ignored));
+            }
+        }
+        if apart {
+            for statement in &around.after {
+                self.try_one(context, item, statement, &mut done).await?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Runs a statement whose failure is counted and changes nothing else.
+    async fn try_one(
+        &mut self,
+        context: &Context,
+        item: usize,
+        statement: &str,
+        done: &mut Done,
+    ) -> Result<()> {
+        match self.attempt(context, &context.entry(item).describe(), statement).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.note_failure(context, item, statement, error, done),
         }
     }
 
-    /// Returns what comes before the data in its transaction.
+    /// Counts a failure of an entry, or ends the run with it.
+    fn note_failure(
+        &self,
+        context: &Context,
+        item: usize,
+        statement: &str,
+        error: Error,
+        done: &mut Done,
+    ) -> Result<()> {
+        let entry = context.entry(item);
+        if context.is_fatal(&error) {
+            context.tell_fatal(entry, statement, &error);
+            return Err(error);
+        }
+        let ignored = IgnoredError::tell(entry, statement, &error, &*context.progress);
+        done.ignored.push((item, ignored));
+        Ok(())
+    }
+
+    /// Returns what comes before and after the data.
     ///
     /// Truncating a table that this run created lets a server with `wal_level = minimal` load it
     /// without WAL. Elsewhere it would only cost a new file.
-    fn before_data(&mut self, context: &Context, entry: &TocEntry, created: bool) -> String {
-        let mut sql = String::new();
+    fn around_data(&mut self, context: &Context, entry: &TocEntry, created: bool) -> Around {
+        let mut around = Around::default();
         for switch in self.switches.before(entry, context.switch_options()) {
-            sql.push_str(&switch);
-            sql.push('\n');
+            around.before.push(switch + "\n");
         }
-        let Some(table) = table_name(entry) else { return sql };
+        let Some(table) = table_name(entry) else { return around };
         let truncate = created
             && context.target.minimal_wal
             && !context.options.single_transaction
             && !loads_via_partition_root(entry);
         if truncate {
-            sql.push_str(&format!("TRUNCATE TABLE ONLY {table};\n"));
+            around.truncate = format!("TRUNCATE TABLE ONLY {table};\n");
         }
-        self.switch_triggers(context, &table, "DISABLE", &mut sql);
-        sql
+        around.before.extend(self.switch_triggers(context, &table, "DISABLE"));
+        around.after.extend(self.switch_triggers(context, &table, "ENABLE"));
+        around
     }
 
-    fn after_data(&self, context: &Context, entry: &TocEntry) -> String {
-        let mut sql = String::new();
-        if let Some(table) = table_name(entry) {
-            self.switch_triggers(context, &table, "ENABLE", &mut sql);
-        }
-        sql
-    }
-
-    fn switch_triggers(&self, context: &Context, table: &str, verb: &str, sql: &mut String) {
+    fn switch_triggers(&self, context: &Context, table: &str, verb: &str) -> Option<String> {
         // As in pg_restore, triggers are only in the way of tables that this run does not create.
         let schema_wanted = context.marks.iter().any(|marks| marks.schema);
         if !context.options.disable_triggers || schema_wanted {
-            return;
+            return None;
         }
         let statement = format!("ALTER TABLE {table} {verb} TRIGGER ALL;\n");
-        match &context.options.superuser {
-            None => sql.push_str(&statement),
-            Some(superuser) => {
-                let user = quote_identifier(superuser);
-                sql.push_str(&format!("SET SESSION AUTHORIZATION {user};\n{statement}"));
-                sql.push_str("SET SESSION AUTHORIZATION DEFAULT;\n");
-                if let Some(role) = &context.options.role {
-                    sql.push_str(&format!("SET ROLE {};\n", quote_identifier(role)));
-                }
-            }
+        let Some(superuser) = &context.options.superuser else { return Some(statement) };
+        let user = quote_identifier(superuser);
+        let mut sql = format!(
+            "SET SESSION AUTHORIZATION {user};\n{statement}SET SESSION AUTHORIZATION DEFAULT;\n"
+        );
+        if let Some(role) = &context.options.role {
+            sql.push_str(&format!("SET ROLE {};\n", quote_identifier(role)));
         }
+        Some(sql)
     }
 
     async fn load_large_objects(
@@ -521,10 +631,10 @@ impl Worker {
         match loaded {
             Ok(count) => Ok(Done { large_objects: count, ..Done::default() }),
             Err(LoadError::Archive(error)) => Err(error),
-            Err(LoadError::Server(error)) if context.is_fatal(&error) => Err(error),
-            Err(LoadError::Server(error)) => {
-                let ignored = IgnoredError::new(entry, "lo_put", &error);
-                Ok(Done { ignored: vec![(item, ignored)], ..Done::default() })
+            Err(LoadError::Server(error) | LoadError::Rows(error)) => {
+                let mut done = Done::default();
+                self.note_failure(context, item, "lo_put", error, &mut done)?;
+                Ok(done)
             }
         }
     }
