@@ -2,7 +2,7 @@
 //! `flagInhIndexes` in `common.c`).
 
 use super::inheritance::interesting_oids;
-use super::{Reader, constraint, inconsistent, oid_array};
+use super::{Reader, constraint, inconsistent, oid_array, relation_statistics};
 use crate::connect::Row;
 use crate::error::Result;
 use crate::model::constraint::{Constraint, ConstraintOwner};
@@ -20,12 +20,17 @@ fn indexes(version: ServerVersion, oids: &str) -> String {
     let nulls_not_distinct =
         if version.has_nulls_not_distinct() { "i.indnullsnotdistinct" } else { "false" };
     let period = if version.has_temporal_constraints() { "c.conperiod" } else { "false" };
+    let statistics = relation_statistics::columns(version, "t");
     format!(
-        "select t.tableoid, t.oid, t.relname, i.indrelid, inh.inhparent, i.indkey, i.indnkeyatts,
+        "select t.tableoid, t.oid, t.relname, {statistics}, i.indrelid, inh.inhparent, i.indkey, i.indnkeyatts,
             i.indnatts, i.indisclustered, i.indisreplident,
             {nulls_not_distinct} as nulls_not_distinct, t.reloptions,
             case when c.oid is null then pg_catalog.pg_get_indexdef(i.indexrelid) end as definition,
-            s.spcname as tablespace, st.statistics_columns, st.statistics_values,
+            s.spcname as tablespace,
+            case when i.indexprs is not null then array(
+                select a.attname from pg_catalog.pg_attribute a
+                where a.attrelid = i.indexrelid order by a.attnum) end as column_names,
+            st.statistics_columns, st.statistics_values,
             c.tableoid as constraint_class, c.oid as constraint_oid, c.contype, c.conname,
             c.condeferrable, c.condeferred, {period} as conperiod,
             case when c.contype = 'x' then pg_catalog.pg_get_constraintdef(c.oid, false) end as constraint_definition
@@ -68,8 +73,14 @@ pub(super) async fn read_indexes(reader: &mut Reader<'_>) -> Result<()> {
         if row.optional("inhparent").is_some() {
             parents.push((id, row.oid("inhparent")?));
         }
+        let relkind = if row.optional("inhparent").is_some() { 'I' } else { 'i' };
+        let names = row.optional("column_names");
+        let statistics = relation_statistics::add(reader, &row, id, relkind, names)?;
         if row.optional("contype").is_some() {
-            add_constraint(reader, &row, table, id)?;
+            let constraint = add_constraint(reader, &row, table, id)?;
+            if let Some(statistics) = statistics {
+                reader.database.depend(statistics, constraint);
+            }
         }
     }
     link_parents(reader, parents);
@@ -121,7 +132,7 @@ fn add_constraint(
     row: &Row<'_>,
     table: DumpId,
     index: DumpId,
-) -> Result<()> {
+) -> Result<DumpId> {
     let constraint = Constraint {
         owner: ConstraintOwner::Table(table),
         contype: row.character("contype")?,
@@ -141,7 +152,7 @@ fn add_constraint(
     if let Kind::Index(index) = &mut reader.database.object_mut(index).kind {
         index.constraint = Some(id);
     }
-    Ok(())
+    Ok(id)
 }
 
 /// Links every index to the partitioned index above it, as far as that was read.

@@ -31,6 +31,7 @@ mod operator;
 mod operator_class;
 mod policy;
 mod publication;
+mod relation_statistics;
 mod rule;
 mod schema;
 mod selection;
@@ -68,6 +69,8 @@ pub struct CatalogOptions {
     pub schema: bool,
     /// Rows will be written.
     pub data: bool,
+    /// What the planner knows about rows will be written.
+    pub statistics: bool,
     /// Sequence values will be written.
     pub sequence_values: bool,
     /// When large objects are wanted; they are data.
@@ -93,6 +96,7 @@ impl Default for CatalogOptions {
         CatalogOptions {
             schema: true,
             data: true,
+            statistics: false,
             sequence_values: true,
             // Nobody but who moves their bytes has a use for them.
             large_objects: LargeObjectChoice::Never,
@@ -179,6 +183,7 @@ pub async fn read(
     comment::read_comments(reader).await?;
     comment::read_security_labels(reader).await?;
     sequence::read_sequences(reader).await?;
+    relation_statistics::read_columns(reader).await?;
     reader.add_boundaries();
     Ok(std::mem::replace(&mut reader.database, Database::new(reader.facts.clone())))
 }

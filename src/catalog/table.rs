@@ -1,16 +1,19 @@
 //! Relations of every sort, from `pg_class` (`getTables`, `getOwnedSeqs` in `pg_dump.c`).
 
-use super::{Found, Reader, inconsistent, oid_array};
+use super::{Found, Reader, inconsistent, oid_array, relation_statistics};
 use crate::connect::Row;
 use crate::error::Result;
 use crate::model::sequence::OwningColumn;
 use crate::model::table::{ForeignTable, Table};
-use crate::model::{Components, DumpId, Kind, Oid};
+use crate::model::{Components, DumpId, Kind, Oid, ServerVersion};
 use crate::sql::parse_options;
 
 /// All relations that are dumped or that others depend on; ordered because the order decides which
 /// dependency loop is found first.
-const RELATIONS: &str = "select c.tableoid, c.oid, c.relname, c.relnamespace, c.relkind, c.relowner,
+fn relations(version: ServerVersion) -> String {
+    let statistics = relation_statistics::columns(version, "c");
+    format!(
+        "select c.tableoid, c.oid, c.relname, c.relnamespace, c.relkind, c.relowner,
         c.relacl,
         acldefault(case when c.relkind = 'S' then 's'::\"char\" else 'r'::\"char\" end, c.relowner) as acldefault,
         c.relpersistence, c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
@@ -18,7 +21,7 @@ const RELATIONS: &str = "select c.tableoid, c.oid, c.relname, c.relnamespace, c.
         array_remove(array_remove(c.reloptions, 'check_option=local'), 'check_option=cascaded') as reloptions,
         case when 'check_option=local' = any (c.reloptions) then 'LOCAL'
             when 'check_option=cascaded' = any (c.reloptions) then 'CASCADED' end as check_option,
-        c.relpages, c.reltuples, tc.relpages as toast_pages, tc.reloptions as toast_reloptions,
+        {statistics}, tc.relpages as toast_pages, tc.reloptions as toast_reloptions,
         s.spcname, am.amname, d.refobjid as owning_table, d.refobjsubid as owning_column,
         d.deptype = 'i' as is_identity, ft.ftserver
     from pg_catalog.pg_class c
@@ -30,10 +33,13 @@ const RELATIONS: &str = "select c.tableoid, c.oid, c.relname, c.relnamespace, c.
     left join pg_catalog.pg_am am on am.oid = c.relam
     left join pg_catalog.pg_foreign_table ft on ft.ftrelid = c.oid
     where c.relkind in ('r', 'S', 'v', 'c', 'm', 'f', 'p')
-    order by c.oid";
+    order by c.oid"
+    )
+}
 
 pub(super) async fn read_tables(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read relations", RELATIONS).await?;
+    let sql = relations(reader.version());
+    let rows = reader.session.query("read relations", &sql).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "relname")?
             .in_schema(&row, "relnamespace")?
@@ -57,6 +63,10 @@ pub(super) async fn read_tables(reader: &mut Reader<'_>) -> Result<()> {
         let details = Components::DEFINITION | Components::DATA | Components::STATISTICS;
         if object.wanted.intersects(details) {
             mark_interesting(reader, id);
+            let statistics = relation_statistics::add(reader, &row, id, relkind, None)?;
+            if let Some(table) = reader.database.table_mut(id) {
+                table.statistics = statistics;
+            }
         }
         reader.tables.insert(oid, id);
     }
@@ -110,7 +120,6 @@ fn table(row: &Row<'_>, name: &str) -> Result<Table> {
             None => 0,
             Some(_) => pages(row.integer("toast_pages")?),
         },
-        tuples: row.integer("reltuples")?,
         owned_by,
         foreign,
         ..Table::default()

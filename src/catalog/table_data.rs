@@ -137,8 +137,16 @@ fn add(reader: &mut Reader<'_>, id: DumpId, filter: String) -> Option<DumpId> {
     let data = reader.add_part_at(place, name, id, Components::all(), kind);
     reader.database.object_mut(data).available |= Components::DATA;
     reader.database.depend(data, id);
-    if let Some(table) = reader.database.table_mut(id) {
-        table.data = Some(data);
+    let Some(table) = reader.database.table_mut(id) else { return Some(data) };
+    table.data = Some(data);
+    // The refresh makes the view anew and forgets what was known about the old rows.
+    if let (Some(statistics), 'm') = (table.statistics, table.relkind) {
+        reader.database.depend(statistics, data);
+        if let Kind::RelationStatistics(statistics) =
+            &mut reader.database.object_mut(statistics).kind
+        {
+            statistics.after_data = true;
+        }
     }
     mark_interesting(reader, id);
     Some(data)

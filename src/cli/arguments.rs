@@ -262,6 +262,14 @@ pub(super) struct SelectionArguments {
     #[arg(short = 'a', long)]
     pub(super) data_only: bool,
 
+    /// Dump also what the planner knows about the rows; servers from 18 on can take it
+    #[arg(long, conflicts_with_all = ["schema_only", "data_only"])]
+    pub(super) statistics: bool,
+
+    /// Dump what the planner knows about the rows, and neither rows nor definitions
+    #[arg(long, conflicts_with_all = ["schema_only", "data_only"])]
+    pub(super) statistics_only: bool,
+
     /// Leave out who owns the objects
     #[arg(short = 'O', long)]
     pub(super) no_owner: bool,

@@ -58,11 +58,7 @@ fn options(
         jobs: world.jobs(arguments.jobs),
         compression,
         selection: request(selection),
-        content: match (selection.schema_only, selection.data_only) {
-            (true, _) => DumpContent::SCHEMA_ONLY,
-            (_, true) => DumpContent::DATA_ONLY,
-            _ => DumpContent::EVERYTHING,
-        },
+        content: content(selection),
         omit: Omissions {
             owners: selection.no_owner,
             privileges: selection.no_privileges,
@@ -71,6 +67,18 @@ fn options(
         lock_wait_timeout: arguments.lock_wait_timeout.clone(),
         role: arguments.connection.role.clone(),
         ..DumpOptions::new(connection, output, world.now())
+    }
+}
+
+/// Returns which halves of the objects are wanted.
+fn content(selection: &SelectionArguments) -> DumpContent {
+    match selection {
+        SelectionArguments { schema_only: true, .. } => DumpContent::SCHEMA_ONLY,
+        SelectionArguments { data_only: true, .. } => DumpContent::DATA_ONLY,
+        SelectionArguments { statistics_only: true, .. } => DumpContent::STATISTICS_ONLY,
+        SelectionArguments { statistics, .. } => {
+            DumpContent { statistics: *statistics, ..DumpContent::EVERYTHING }
+        }
     }
 }
 

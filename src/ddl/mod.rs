@@ -26,6 +26,7 @@ mod operator;
 mod operator_class;
 mod policy;
 mod publication;
+mod relation_statistics;
 mod rule;
 mod schema;
 mod sequence;
@@ -90,6 +91,8 @@ pub struct DdlOptions {
     pub schema: bool,
     /// Rows are written.
     pub data: bool,
+    /// What the planner knows about rows is written.
+    pub statistics: bool,
     /// Sequence values are written.
     pub sequence_values: bool,
     /// How large objects are spread over entries; they are rows in the sense of `data`.
@@ -118,6 +121,7 @@ impl Default for DdlOptions {
             quoting: Quoting::WhenNeeded,
             schema: true,
             data: true,
+            statistics: false,
             sequence_values: true,
             large_objects: LargeObjectLayout::default(),
             comments: true,
@@ -245,6 +249,9 @@ pub fn entries(
             Kind::Policy(policy) => policy::create_policy(&mut writer, object, policy),
             Kind::DefaultAcl(default) => {
                 default_acl::create_default_acl(&mut writer, object, default)?;
+            }
+            Kind::RelationStatistics(statistics) => {
+                relation_statistics::restore_statistics(&mut writer, object, statistics)?;
             }
             Kind::MatviewRefresh { table } => table_data::refresh(&mut writer, object, *table),
             Kind::DummyType | Kind::PreDataBoundary | Kind::PostDataBoundary => {}

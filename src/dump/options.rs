@@ -38,6 +38,10 @@ impl DumpContent {
     /// Rows and sequence values alone (`--data-only`).
     pub const DATA_ONLY: DumpContent = DumpContent { schema: false, ..DumpContent::EVERYTHING };
 
+    /// What the planner knows, alone (`--statistics-only`).
+    pub const STATISTICS_ONLY: DumpContent =
+        DumpContent { schema: false, statistics: true, ..DumpContent::SCHEMA_ONLY };
+
     /// Tells whether the values of sequences are dumped.
     pub fn has_sequence_values(self) -> bool {
         self.data || self.sequence_values

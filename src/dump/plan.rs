@@ -132,6 +132,7 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
         catalog: CatalogOptions {
             schema: options.content.schema,
             data: options.content.data,
+            statistics: options.content.statistics,
             sequence_values: options.content.has_sequence_values(),
             comments: !options.omit.comments,
             security_labels: !options.omit.security_labels,
@@ -159,6 +160,7 @@ async fn decide(
         quoting: options.quoting,
         schema: options.content.schema,
         data: options.content.data,
+        statistics: options.content.statistics,
         sequence_values: options.content.has_sequence_values(),
         comments: !options.omit.comments,
         security_labels: !options.omit.security_labels,

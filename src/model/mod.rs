@@ -27,6 +27,7 @@ pub mod operator;
 pub mod operator_class;
 pub mod policy;
 pub mod publication;
+pub mod relation_statistics;
 pub mod rule;
 pub mod schema;
 pub mod sequence;

@@ -25,6 +25,7 @@ use super::operator::Operator;
 use super::operator_class::{OperatorClass, OperatorFamily};
 use super::policy::Policy;
 use super::publication::{Publication, PublicationSchema, PublicationTable};
+use super::relation_statistics::RelationStatistics;
 use super::rule::Rule;
 use super::schema::Schema;
 use super::statistics::Statistics;
@@ -218,6 +219,8 @@ pub enum Kind {
     PublicationSchema(PublicationSchema),
     /// A subscription.
     Subscription(Box<Subscription>),
+    /// What the planner knows about the rows of a relation.
+    RelationStatistics(Box<RelationStatistics>),
     /// `REFRESH MATERIALIZED VIEW`.
     MatviewRefresh {
         /// The materialized view.

@@ -51,6 +51,18 @@ impl ServerVersion {
     pub fn has_publication_via_root(self) -> bool {
         self.at_least(13)
     }
+    /// `reltuples` of -1 where nothing was counted yet (14).
+    pub fn has_unknown_tuple_count(self) -> bool {
+        self.at_least(14)
+    }
+    /// Statistics of ranges in `pg_stats` (17).
+    pub fn has_range_statistics(self) -> bool {
+        self.at_least(17)
+    }
+    /// `pg_class.relallfrozen` (18).
+    pub fn has_all_frozen_count(self) -> bool {
+        self.at_least(18)
+    }
     /// `pg_subscription.subbinary` and `substream` (14).
     pub fn has_subscription_streaming(self) -> bool {
         self.at_least(14)

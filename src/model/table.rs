@@ -44,8 +44,6 @@ pub struct Table {
     pub pages: u32,
     /// `relpages` of the TOAST table.
     pub toast_pages: u32,
-    /// `reltuples`.
-    pub tuples: f64,
     /// Whether details were read: it is wanted itself, or somebody needs its columns.
     pub interesting: bool,
     /// Its columns by `attnum`, dropped ones included.
@@ -62,6 +60,8 @@ pub struct Table {
     pub checks: Vec<DumpId>,
     /// Indexes in name order.
     pub indexes: Vec<DumpId>,
+    /// The statistics of its rows, when they are dumped.
+    pub statistics: Option<DumpId>,
     /// The object of its rows, its sequence value or its refresh, when one is dumped.
     pub data: Option<DumpId>,
     /// `pg_get_viewdef` for views and materialized views.

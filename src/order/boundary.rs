@@ -78,6 +78,8 @@ fn side(kind: &Kind) -> Side {
         | Kind::PublicationSchema(_)
         | Kind::Subscription(_)
         | Kind::MatviewRefresh { .. } => Side::AfterData,
+        Kind::RelationStatistics(statistics) if statistics.after_data => Side::AfterData,
+        Kind::RelationStatistics(_) => Side::Data,
         Kind::Rule(rule) if rule.separate => Side::AfterData,
         Kind::Constraint(constraint) if constraint.separate => Side::AfterData,
         Kind::Rule(_) | Kind::Constraint(_) => Side::Inside,

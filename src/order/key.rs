@@ -36,7 +36,7 @@ fn priority(kind: &Kind) -> u8 {
         Kind::SequenceSet { .. } => 26,
         Kind::LargeObjects(_) => 27,
         Kind::LargeObjectData { .. } => 28,
-        // 29 relation statistics
+        Kind::RelationStatistics(_) => 29,
         Kind::PostDataBoundary => 30,
         Kind::Constraint(_) => 31,
         Kind::Index(_) => 32,

@@ -195,7 +195,8 @@ fn split_view(database: &mut Database, members: &[DumpId]) -> bool {
     true
 }
 
-/// A materialized view or a function that needs something behind the data goes there itself.
+/// A materialized view or a function that needs something behind the data goes there itself, and so do
+/// the statistics of such a view.
 ///
 /// The loop runs through the boundary; what follows the boundary in the loop no longer has to come
 /// before it. If that is not the view or function itself, the next round finds a shorter loop.
@@ -204,8 +205,13 @@ fn postpone_at_boundary(database: &mut Database, members: &[DumpId]) -> bool {
         return false;
     }
     let is_boundary = |id: DumpId| matches!(database.object(id).kind, Kind::PreDataBoundary);
-    let pair = find_pair(members, |view, boundary| {
-        relkind(database, view) == Some('m') && is_boundary(boundary)
+    let pair = find_pair(members, |view, boundary| match &database.object(view).kind {
+        Kind::Table(table) => table.relkind == 'm' && is_boundary(boundary),
+        Kind::RelationStatistics(statistics) => {
+            statistics.relkind == 'm'
+                && matches!(database.object(boundary).kind, Kind::PostDataBoundary)
+        }
+        _ => false,
     })
     .or_else(|| {
         find_pair(members, |function, boundary| {
@@ -213,12 +219,15 @@ fn postpone_at_boundary(database: &mut Database, members: &[DumpId]) -> bool {
         })
     });
     let Some((candidate, boundary)) = pair else { return false };
-    let for_view = matches!(database.object(candidate).kind, Kind::Table(_));
+    let for_view = !matches!(database.object(candidate).kind, Kind::Function(_));
     let place = members.iter().position(|&member| member == boundary).unwrap_or(0);
     let next = members[(place + 1) % members.len()];
     database.object_mut(boundary).remove_dependency(next);
     match &mut database.object_mut(next).kind {
         Kind::Table(table) if for_view && table.relkind == 'm' => table.postponed = true,
+        Kind::RelationStatistics(statistics) if for_view && statistics.relkind == 'm' => {
+            statistics.after_data = true;
+        }
         Kind::Function(function) if !for_view => function.postponed = true,
         _ => {}
     }

@@ -351,7 +351,9 @@ impl Crew {
                 })
                 .map(|(item, _)| (item, 0)),
         );
-        let statements = analyze::statements(entries, &loaded, context.target.version);
+        let restored = |item: usize| context.marks[item].statistics && !failed.contains(&item);
+        let known = analyze::known(entries, restored);
+        let statements = analyze::statements(entries, &loaded, &known, context.target.version);
         if statements.is_empty() {
             return Ok(());
         }
