@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The majors that every complete test run covers: the oldest, the second oracle, the newest.
+/// The majors that nearly every test runs on: the oldest, the second oracle, the newest.
 pub(crate) const REQUIRED: [u32; 3] = [12, 15, 18];
+
+/// The majors that pgark supports; tests of what the catalogs hold run on each.
+pub(crate) const SUPPORTED: [u32; 7] = [12, 13, 14, 15, 16, 17, 18];
 
 /// The binaries of one PostgreSQL major.
 #[derive(Debug, Clone)]

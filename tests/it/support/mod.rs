@@ -18,12 +18,14 @@
 //! }
 //! ```
 //!
-//! **Servers** ([`servers`], one per major, the oldest first). Binaries are looked for in this order, and
-//! the first of a major is taken: the conformance build of 18 (`scripts/conformance setup`),
+//! **Servers** ([`servers`]: 12, 15 and 18, on which nearly every test runs; [`every_server`]: all majors from
+//! 12 to 18, for tests of what the catalogs hold). Binaries are looked for in this order, and the first of
+//! a major is taken: the conformance build of 18 (`scripts/conformance setup`),
 //! `/usr/lib/postgresql/MAJOR/bin` (Debian), the cache of `scripts/postgres MAJOR`. Each is started when it
 //! is first asked for, once per test binary, on a Unix socket and a free port of 127.0.0.1, as the user
 //! `postgres` when the tests run as root. A watchdog ends it when the test process is gone, however
-//! it went, see [`cluster`]. `PGARK_TEST_MAJORS="12 18"` keeps only those majors;
+//! it went, see [`cluster`]. `PGARK_TEST_MAJORS="12 15 18"` keeps only
+//! those majors, which is enough while one works;
 //! `PGARK_TEST_SERVER="URL URL"` uses running servers instead (a superuser on a server for tests, please).
 //! [`server_of`] gives one major; [`newest_server`] is for tests in which the version is of no
 //! interest. A test that breaks its server starts a private one: [`Cluster::start`] with settings.
@@ -54,7 +56,7 @@ pub(crate) mod server;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use command::World;
-pub(crate) use server::{newest_server, server_of, servers};
+pub(crate) use server::{every_server, newest_server, server_of, servers};
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 
 use super::cluster::Cluster;
 use super::database::{Database, psql};
-use super::installation::{Installation, REQUIRED};
+use super::installation::{Installation, REQUIRED, SUPPORTED};
 use super::missing;
 
 /// A server of one major, started at the first use.
@@ -21,27 +21,41 @@ enum Home {
     Given { url: String },
 }
 
-/// Returns every server, the oldest major first.
-pub(crate) fn servers() -> &'static [Server] {
-    static SERVERS: OnceLock<Vec<Server>> = OnceLock::new();
+/// Returns the servers that nearly every test runs on, the oldest major first.
+pub(crate) fn servers() -> &'static [&'static Server] {
+    static SERVERS: OnceLock<Vec<&'static Server>> = OnceLock::new();
     SERVERS.get_or_init(|| {
-        let servers = match std::env::var("PGARK_TEST_SERVER") {
-            Ok(urls) if !urls.trim().is_empty() => given(&urls),
-            _ => own(),
-        };
-        assert!(
-            !servers.is_empty(),
-            "no PostgreSQL server: run scripts/test, or scripts/postgres 18, or set PGARK_TEST_SERVER"
-        );
+        // Who names servers or majors wants these.
+        let named =
+            !variable("PGARK_TEST_SERVER").is_empty() || !variable("PGARK_TEST_MAJORS").is_empty();
+        let usual = |server: &&Server| named || REQUIRED.contains(&server.major);
+        let servers: Vec<_> = every_server().iter().filter(usual).collect();
+        assert!(!servers.is_empty(), "{NO_SERVER}");
         servers
     })
 }
 
-/// Returns the server of one major, if there is one.
-///
-/// Those that must be there are missed by [`servers`] already; the others come with a nightly run.
+/// Returns a server of every supported major, the oldest first: for tests of what the catalogs hold.
+pub(crate) fn every_server() -> &'static [Server] {
+    static SERVERS: OnceLock<Vec<Server>> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        let urls = variable("PGARK_TEST_SERVER");
+        let servers = if urls.is_empty() { own() } else { given(&urls) };
+        assert!(!servers.is_empty(), "{NO_SERVER}");
+        servers
+    })
+}
+
+const NO_SERVER: &str =
+    "no PostgreSQL server: run scripts/test, or scripts/postgres 18, or set PGARK_TEST_SERVER";
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default().trim().to_owned()
+}
+
+/// Returns the server of one major, if there is one; what must be there is missed by [`every_server`].
 pub(crate) fn server_of(major: u32) -> Option<&'static Server> {
-    servers().iter().find(|server| server.major == major)
+    every_server().iter().find(|server| server.major == major)
 }
 
 /// Returns the newest server, for tests in which the version is of no interest.
@@ -50,10 +64,10 @@ pub(crate) fn newest_server() -> &'static Server {
 }
 
 fn own() -> Vec<Server> {
-    let wanted = std::env::var("PGARK_TEST_MAJORS").unwrap_or_default();
+    let wanted = variable("PGARK_TEST_MAJORS");
     let wanted: Vec<u32> = wanted.split_whitespace().filter_map(|m| m.parse().ok()).collect();
     let is_wanted = |major: &u32| wanted.is_empty() || wanted.contains(major);
-    for major in REQUIRED.iter().filter(|major| is_wanted(major)) {
+    for major in SUPPORTED.iter().filter(|major| is_wanted(major)) {
         if Installation::of(*major).is_none() {
             missing(&format!(
                 "no binaries of PostgreSQL {major}; scripts/postgres {major} fetches them"
