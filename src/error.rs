@@ -174,6 +174,18 @@ impl StdError for Error {
     }
 }
 
+/// Returns a message with its causes in one line.
+pub(crate) fn with_causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Adds what was being done to any failure.
 pub trait Context<T> {
     /// Turns a failure into an [`Error`] of `kind` whose message is made by `message`.

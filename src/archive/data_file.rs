@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::COPY_END;
 use super::block::{BlockCodec, EncodedBlock};
 use super::manifest::{Block, DataFileSummary};
-use crate::codec::{Fingerprint, Sha256Digest};
+use crate::codec::{ADLER32_START, Fingerprint, Sha256Digest, adler32_join};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
 
@@ -69,6 +69,7 @@ struct State {
     hasher: Sha256,
     stored_bytes: u64,
     raw_bytes: u64,
+    adler32: u32,
     fingerprint: Fingerprint,
     blocks: Vec<Block>,
     /// By index.
@@ -96,12 +97,25 @@ struct FinishedPiece {
 }
 
 /// What a piece consists of; offsets count from its beginning.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Content {
     blocks: Vec<Block>,
     stored_bytes: u64,
     raw_bytes: u64,
     rows: u64,
+    adler32: u32,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Content {
+            blocks: Vec::new(),
+            stored_bytes: 0,
+            raw_bytes: 0,
+            rows: 0,
+            adler32: ADLER32_START,
+        }
+    }
 }
 
 impl Content {
@@ -111,6 +125,7 @@ impl Content {
             raw_bytes: block.raw_bytes,
             rows: block.rows,
         });
+        self.adler32 = adler32_join(self.adler32, block.adler32, block.raw_bytes);
         self.stored_bytes += block.bytes.len() as u64;
         self.raw_bytes += block.raw_bytes;
         self.rows += block.rows;
@@ -125,6 +140,7 @@ impl DataFileWriter {
             hasher: Sha256::new(),
             stored_bytes: 0,
             raw_bytes: 0,
+            adler32: ADLER32_START,
             fingerprint: Fingerprint::default(),
             blocks: Vec::new(),
             pieces: Vec::new(),
@@ -154,7 +170,8 @@ impl DataFileWriter {
         let generation = state.generation;
         state.pieces[index] = Piece::Running { generation };
         let spool = if index == 0 {
-            state.rewind().map_err(|error| self.shared.storage(error))?;
+            let head = self.shared.codec.head()?;
+            state.begin(&head).map_err(|error| self.shared.storage(error))?;
             None
         } else {
             let folder = &self.shared.spool_folder;
@@ -194,13 +211,20 @@ impl DataFileWriter {
                 shared.internal(&format!("{} of {pieces} pieces are complete", state.appended))
             );
         }
+        let storage = |error| shared.storage(error);
+        if pieces == 0 {
+            state.begin(&shared.codec.head()?).map_err(storage)?;
+        }
         if !end.is_empty() {
             let mut content = Content::default();
             let block = shared.codec.encode(end, 0)?;
             content.push(&block);
-            state.append(&block.bytes).map_err(|error| shared.storage(error))?;
+            state.append(&block.bytes).map_err(storage)?;
             state.count(content, Fingerprint::default());
         }
+        let tail = shared.codec.tail(state.adler32)?;
+        state.append(&tail).map_err(storage)?;
+        state.stored_bytes += tail.len() as u64;
         let digest =
             Sha256Digest(std::mem::replace(&mut state.hasher, Sha256::new()).finalize().into());
         let mut summary = DataFileSummary {
@@ -212,7 +236,7 @@ impl DataFileWriter {
             fingerprint: state.fingerprint,
             blocks: std::mem::take(&mut state.blocks),
         };
-        let file = state.file.try_clone().map_err(|error| shared.storage(error))?;
+        let file = state.file.try_clone().map_err(storage)?;
         shared.destination.take(file, &mut summary)?;
         Ok(summary)
     }
@@ -220,11 +244,12 @@ impl DataFileWriter {
 
 impl State {
     /// Empties the file for the first piece.
-    fn rewind(&mut self) -> io::Result<()> {
+    fn begin(&mut self, head: &[u8]) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.hasher = Sha256::new();
-        Ok(())
+        self.stored_bytes = head.len() as u64;
+        self.append(head)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -239,6 +264,7 @@ impl State {
         self.blocks.extend(
             content.blocks.into_iter().map(|block| Block { offset: start + block.offset, ..block }),
         );
+        self.adler32 = adler32_join(self.adler32, content.adler32, content.raw_bytes);
         self.stored_bytes += content.stored_bytes;
         self.raw_bytes += content.raw_bytes;
         self.fingerprint.merge(fingerprint);

@@ -11,8 +11,6 @@ const DUMPER: &str = "pgark ";
 /// The container of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArchiveFormat {
-    /// An SQL script, which has neither header nor table of contents.
-    Plain,
     /// One file, random access.
     Custom,
     /// A directory with one file for each table.
@@ -25,7 +23,6 @@ impl ArchiveFormat {
     /// Returns the name that listings print.
     pub fn name(self) -> &'static str {
         match self {
-            ArchiveFormat::Plain => "PLAIN",
             ArchiveFormat::Custom => "CUSTOM",
             ArchiveFormat::Directory => "DIRECTORY",
             ArchiveFormat::Tar => "TAR",
@@ -35,17 +32,15 @@ impl ArchiveFormat {
     /// Returns the name in messages and in manifests, as `--format` takes it.
     pub fn word(self) -> &'static str {
         match self {
-            ArchiveFormat::Plain => "plain",
             ArchiveFormat::Custom => "custom",
             ArchiveFormat::Directory => "directory",
             ArchiveFormat::Tar => "tar",
         }
     }
 
-    /// Returns the byte in the header; a directory calls itself tar, and a script's never occurs in a file.
+    /// Returns the byte in the header; a directory calls itself tar.
     pub(super) fn header_byte(self) -> u8 {
         match self {
-            ArchiveFormat::Plain => 4,
             ArchiveFormat::Custom => 1,
             ArchiveFormat::Directory | ArchiveFormat::Tar => 3,
         }

@@ -10,14 +10,14 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ArchiveHeader, SchemaFingerprint};
 use crate::codec::{Compression, Fingerprint, HashingWriter, Sha256Digest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::DumpId;
 
 /// The version of the manifest that is written here and the only one that is read.
@@ -25,6 +25,9 @@ pub const MANIFEST_VERSION: u32 = 1;
 
 /// The name of the manifest in a directory archive.
 pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// A manifest of a million tables and ten million blocks is smaller; what is larger is none.
+const MANIFEST_BYTES_MAX: u64 = 2 << 30;
 
 /// What stands between the hashed part and the hash, and after it.
 const SEAL_START: &str = ",\n\"sha256\": \"";
@@ -251,6 +254,23 @@ impl Manifest {
         let digest = Sha256Digest(sha2::Digest::finalize(hasher).into());
         write!(out, "{SEAL_START}{digest}{SEAL_END}")?;
         Ok(digest)
+    }
+
+    /// Reads a manifest from a file and checks its seal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Manifest::read`], and [`ErrorKind::Storage`] when the file cannot be read.
+    pub(super) fn read_file(file: impl Read) -> Result<Self> {
+        let mut content = Vec::new();
+        let count = file
+            .take(MANIFEST_BYTES_MAX)
+            .read_to_end(&mut content)
+            .context(ErrorKind::Storage, || "could not read the manifest".to_owned())?;
+        if count as u64 == MANIFEST_BYTES_MAX {
+            return Err(Error::new(ErrorKind::Integrity, "the manifest is too large"));
+        }
+        Manifest::read(&content)
     }
 
     /// Reads a manifest and checks its seal.

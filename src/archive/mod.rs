@@ -7,6 +7,7 @@
 
 mod block;
 pub mod check;
+mod chunks;
 mod data_file;
 pub mod directory;
 mod header;
@@ -20,6 +21,7 @@ mod schema_fingerprint;
 pub mod script;
 pub mod selection;
 pub mod statements;
+mod stored_data;
 pub mod toc;
 mod version;
 mod writer;
@@ -32,6 +34,7 @@ pub use manifest::{Block, DataFileSummary, Manifest, ManifestData, ManifestSeque
 pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, open};
 pub use reordered::ReorderedReader;
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};
+pub use stored_data::StoredData;
 pub use version::ArchiveVersion;
 pub use writer::{ArchiveWriter, create};
 

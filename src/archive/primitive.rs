@@ -67,6 +67,10 @@ impl<R: Read> PrimitiveReader<R> {
 
     pub(super) fn integer(&mut self, what: &'static str) -> Result<i32, FormatError> {
         let negative = self.byte(what)? != 0;
+        self.magnitude(negative, what)
+    }
+
+    fn magnitude(&mut self, negative: bool, what: &'static str) -> Result<i32, FormatError> {
         let mut bytes = [0; 32];
         let magnitude = &mut bytes[..usize::from(self.int_size.min(32))];
         self.fill(magnitude, what)?;
@@ -81,6 +85,37 @@ impl<R: Read> PrimitiveReader<R> {
             .ok()
             .filter(|_| !too_large)
             .ok_or_else(|| invalid(format!("{what} does not fit 32 bits")))
+    }
+
+    /// Reads an integer; `None` when the input ends before it.
+    pub(super) fn integer_or_end(
+        &mut self,
+        what: &'static str,
+    ) -> Result<Option<i32>, FormatError> {
+        let before = self.offset;
+        match self.byte(what) {
+            Err(FormatError::Truncated(_)) if self.offset == before => Ok(None),
+            Err(error) => Err(error),
+            Ok(sign) => self.magnitude(sign != 0, what).map(Some),
+        }
+    }
+
+    /// Reads a number of so many bytes, least significant first.
+    pub(super) fn unsigned(&mut self, size: u8, what: &'static str) -> Result<u64, FormatError> {
+        let mut bytes = [0; 32];
+        self.fill(&mut bytes[..usize::from(size.min(32))], what)?;
+        let (low, high) = bytes.split_at(8);
+        if high.iter().any(|&byte| byte != 0) {
+            return Err(invalid(format!("{what} does not fit 64 bits")));
+        }
+        Ok(low.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    }
+
+    /// Reads some bytes, none at the end of the input.
+    pub(super) fn some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        self.offset += count as u64;
+        Ok(count)
     }
 
     /// Reads a string; `None` is NULL.
@@ -128,6 +163,15 @@ impl<R: Read> PrimitiveReader<R> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl<R: Read + io::Seek> PrimitiveReader<io::BufReader<R>> {
+    /// Passes over so many bytes.
+    pub(super) fn skip(&mut self, bytes: u32) -> io::Result<()> {
+        self.input.seek_relative(i64::from(bytes))?;
+        self.offset += u64::from(bytes);
+        Ok(())
     }
 }
 

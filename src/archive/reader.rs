@@ -4,9 +4,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::check::{ContainerChecked, Depth};
 use super::directory::DirectoryReader;
+use super::stored_data::StoredData;
+use super::toc::Toc;
 use super::{ArchiveHeader, Manifest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::codec::Sha256Digest;
+use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::model::TocEntry;
 
 /// What is known about the manifest of an opened archive.
@@ -20,6 +24,58 @@ pub enum ManifestState {
     Gone,
     /// It is there and cannot be trusted, for this reason.
     Damaged(Error),
+}
+
+impl ManifestState {
+    /// Judges what was read as a manifest beside a table of contents of so many bytes.
+    pub(super) fn judge(
+        read: Result<Option<Manifest>>,
+        toc: &Toc,
+        digest: Sha256Digest,
+        bytes: u64,
+    ) -> Self {
+        match read {
+            Err(error) => ManifestState::Damaged(error),
+            Ok(None) if toc.header.is_by_pgark() => ManifestState::Gone,
+            Ok(None) => ManifestState::NotExpected,
+            Ok(Some(manifest)) => match misfit(&manifest, toc, digest, bytes) {
+                None => ManifestState::Valid(Box::new(manifest)),
+                Some(reason) => ManifestState::Damaged(
+                    Error::new(
+                        ErrorKind::Integrity,
+                        "the manifest does not fit the table of contents",
+                    )
+                    .with_source(io::Error::other(reason)),
+                ),
+            },
+        }
+    }
+}
+
+/// Returns in what a manifest does not fit a table of contents.
+fn misfit(manifest: &Manifest, toc: &Toc, digest: Sha256Digest, bytes: u64) -> Option<String> {
+    if manifest.toc.bytes != bytes {
+        return Some(format!(
+            "it should have {} bytes and has {bytes}",
+            manifest.toc.bytes
+        ));
+    }
+    if manifest.toc.sha256 != digest {
+        return Some("it has another SHA-256".to_owned());
+    }
+    if !manifest.data.is_sorted_by(|one, next| one.dump_id < next.dump_id) {
+        return Some("its data entries are not in order".to_owned());
+    }
+    let with_data = toc.entries.iter().filter(|entry| entry.has_data);
+    let mut count = 0;
+    for entry in with_data {
+        if manifest.data_entry(entry.dump_id).is_none() {
+            return Some(format!("{} is not in the manifest", entry.describe()));
+        }
+        count += 1;
+    }
+    (count != manifest.data.len())
+        .then(|| format!("the manifest lists {} data entries, not {count}", manifest.data.len()))
 }
 
 /// A large object of an archive and where its bytes are.
@@ -64,10 +120,20 @@ pub trait ArchiveReader: Send + Sync {
     fn data_size(&self, entry: &TocEntry) -> u64;
     /// Returns where the archive is.
     fn path(&self) -> &Path;
-    /// Returns the archive as a directory, when it is one.
-    fn as_directory(&self) -> Option<&DirectoryReader> {
-        None
-    }
+    /// Returns what the file that holds an entry's data is called, for messages.
+    fn data_name(&self, entry: &TocEntry) -> String;
+    /// Returns where an entry's data lie, `None` when they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Archive`] when what is there does not belong to the entry.
+    fn stored_data(&self, entry: &TocEntry) -> Result<Option<StoredData>>;
+    /// Checks everything that is not an entry's data: names, checksums, what lies between the data.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] when it cannot be read. Damage is no error but a finding.
+    fn check_container(&self, depth: Depth) -> Result<ContainerChecked>;
 
     /// Returns the manifest when it can be trusted.
     fn manifest(&self) -> Option<&Manifest> {
@@ -95,17 +161,11 @@ pub trait ArchiveReader: Send + Sync {
                 self.header().dumper_version
             ))),
             ManifestState::Damaged(reason) => {
-                let mut text = reason.message().to_owned();
-                let mut source = std::error::Error::source(reason);
-                while let Some(cause) = source {
-                    text = format!("{text}: {cause}");
-                    source = cause.source();
-                }
                 let mut error = Error::new(
                     reason.kind(),
                     format!("the manifest of archive \"{shown}\" cannot be used"),
                 )
-                .with_source(text);
+                .with_source(with_causes(reason));
                 for hint in reason.hints() {
                     error = error.with_hint(hint.clone());
                 }

@@ -7,14 +7,15 @@
 //! entry:  dump id, has data (integers) | class oid, oid, tag, desc (strings) | section (integer, 1.11)
 //!         | definition, drop statement, copy statement, namespace, tablespace (strings)
 //!         | table access method (string, 1.14) | relkind (integer, 1.16) | owner, "false" (strings)
-//!         | dependencies (strings, ended by NULL) | data file (string)
+//!         | dependencies (strings, ended by NULL)
+//!         | directory and tar: data file (string), custom: flag (1 byte) and position (offset)
 //! ```
 //!
 //! Authority: `WriteHead`, `ReadHead`, `WriteToc` and `ReadToc` of `pg_backup_archiver.c`, and
 //! `pg_backup_directory.c` for the last field. Foreign bytes are hostile here: nothing is allocated by
 //! a number that was read, ids are unique, and a file name stays in the archive's directory.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 
 use super::primitive::{FormatError, PrimitiveReader, PrimitiveWriter, invalid};
@@ -44,8 +45,62 @@ pub struct Toc {
 /// can be read here, [`ErrorKind::Storage`] when reading fails.
 pub fn read(input: impl Read, format: ArchiveFormat, name: &str) -> Result<Toc> {
     let mut reader = PrimitiveReader::new(input);
+    read_located(&mut reader, format, name, End::OfInput).map(|(toc, _)| toc)
+}
+
+/// The table of contents of a custom archive, and where it says that data are.
+#[derive(Debug)]
+pub(super) struct PlacedToc {
+    pub(super) toc: Toc,
+    /// Where the block of each entry with data begins; `None` when that was not written.
+    pub(super) positions: HashMap<DumpId, Option<u64>>,
+    /// The length of all that.
+    pub(super) bytes: u64,
+}
+
+/// Reads the table of contents at the beginning of a custom archive.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn read_placed(input: impl Read, name: &str) -> Result<PlacedToc> {
+    let mut reader = PrimitiveReader::new(input);
+    let (toc, positions) = read_located(&mut reader, ArchiveFormat::Custom, name, End::OfEntries)?;
+    let positions = toc.entries.iter().map(|entry| entry.dump_id).zip(positions);
+    let with_data = positions.filter_map(|(id, position)| match position {
+        Position::NoData => None,
+        Position::NotSet => Some((id, None)),
+        Position::At(position) => Some((id, Some(position))),
+    });
+    let positions = with_data.collect();
+    Ok(PlacedToc { toc, positions, bytes: reader.offset() })
+}
+
+/// What may follow the last entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing.
+    OfInput,
+    /// Data.
+    OfEntries,
+}
+
+/// Where an entry's data are in a custom archive.
+#[derive(Clone, Copy)]
+enum Position {
+    NoData,
+    NotSet,
+    At(u64),
+}
+
+fn read_located(
+    reader: &mut PrimitiveReader<impl Read>,
+    format: ArchiveFormat,
+    name: &str,
+    end: End,
+) -> Result<(Toc, Vec<Position>)> {
     let mut place = Place { entry: None, id: None };
-    read_all(&mut reader, format, &mut place).map_err(|source| {
+    read_all(reader, format, end, &mut place).map_err(|source| {
         let offset = reader.offset();
         let entry = match (place.entry, place.id) {
             (None, _) => " in the header".to_owned(),
@@ -78,14 +133,16 @@ struct Place {
 fn read_all(
     reader: &mut PrimitiveReader<impl Read>,
     format: ArchiveFormat,
+    end: End,
     place: &mut Place,
-) -> Result<Toc, FormatError> {
+) -> Result<(Toc, Vec<Position>), FormatError> {
     let header = read_header(reader, format)?;
     let count = reader.integer("the number of entries")?;
     if count < 0 {
         return Err(invalid(format!("the number of entries is {count}")));
     }
     let mut entries = Vec::new();
+    let mut positions = Vec::new();
     let mut ids = HashSet::new();
     for number in 1..=count {
         *place = Place { entry: Some(number), id: None };
@@ -97,12 +154,23 @@ fn read_all(
         if !ids.insert(id) {
             return Err(invalid(format!("entry id {id} occurs twice")));
         }
-        entries.push(read_entry(reader, header.version, DumpId(id))?);
+        let mut entry = read_entry(reader, header.version, DumpId(id))?;
+        let position = match format {
+            ArchiveFormat::Custom => read_position(reader, header.offset_size)?,
+            ArchiveFormat::Directory | ArchiveFormat::Tar => {
+                entry.file_name = read_file_name(reader)?;
+                Position::NotSet
+            }
+        };
+        // An entry without data by its position has none, whatever its flag says.
+        entry.has_data &= !matches!(position, Position::NoData);
+        positions.push(if entry.has_data { position } else { Position::NoData });
+        entries.push(entry);
     }
-    if !reader.at_end()? {
+    if end == End::OfInput && !reader.at_end()? {
         return Err(invalid("bytes follow the last entry"));
     }
-    Ok(Toc { header, entries })
+    Ok((Toc { header, entries }, positions))
 }
 
 fn read_header(
@@ -216,15 +284,6 @@ fn read_entry(
         })?;
         dependencies.push(DumpId(id));
     }
-    let file_name = reader.string("the data file's name")?.filter(|name| !name.is_empty());
-    if let Some(name) = &file_name
-        && !is_plain_file_name(name)
-    {
-        return Err(invalid(format!(
-            "data file \"{}\" is not a plain file name",
-            name.escape_debug()
-        )));
-    }
     Ok(TocEntry {
         dump_id,
         catalog_id: CatalogId { class, oid },
@@ -241,8 +300,36 @@ fn read_entry(
         owner,
         dependencies,
         has_data,
-        file_name,
+        file_name: None,
     })
+}
+
+fn read_file_name(reader: &mut PrimitiveReader<impl Read>) -> Result<Option<String>, FormatError> {
+    let file_name = reader.string("the data file's name")?.filter(|name| !name.is_empty());
+    if let Some(name) = &file_name
+        && !is_plain_file_name(name)
+    {
+        return Err(invalid(format!(
+            "data file \"{}\" is not a plain file name",
+            name.escape_debug()
+        )));
+    }
+    Ok(file_name)
+}
+
+/// Reads where data are: a flag and an offset.
+fn read_position(
+    reader: &mut PrimitiveReader<impl Read>,
+    offset_size: u8,
+) -> Result<Position, FormatError> {
+    let flag = reader.byte("the position flag")?;
+    let offset = reader.unsigned(offset_size, "the position of the data")?;
+    match flag {
+        1 => Ok(Position::NotSet),
+        2 => Ok(Position::At(offset)),
+        3 => Ok(Position::NoData),
+        other => Err(invalid(format!("unknown position flag {other}"))),
+    }
 }
 
 fn read_oid(
@@ -288,14 +375,29 @@ fn section_of(desc: &str) -> Section {
 /// [`io::ErrorKind::InvalidInput`] for what the version cannot hold: a version that is not written here,
 /// a codec it has no name for, a NUL byte; else the error of `out`.
 pub fn write(out: &mut dyn Write, header: &ArchiveHeader, entries: &[TocEntry]) -> io::Result<()> {
+    write_placed(out, header, entries, &HashMap::new())
+}
+
+/// Writes the table of contents of a custom archive with the positions that are known; its length does
+/// not depend on them.
+///
+/// # Errors
+///
+/// As [`write`].
+pub(super) fn write_placed(
+    out: &mut dyn Write,
+    header: &ArchiveHeader,
+    entries: &[TocEntry],
+    positions: &HashMap<DumpId, u64>,
+) -> io::Result<()> {
     let mut writer = PrimitiveWriter::new(out);
     write_header(&mut writer, header)?;
     let count = i32::try_from(entries.len()).map_err(|_| unfit("too many entries"))?;
     writer.integer(count)?;
     for entry in entries {
-        write_entry(&mut writer, header, entry).map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", entry.describe()))
-        })?;
+        write_entry(&mut writer, header, entry, positions.get(&entry.dump_id)).map_err(
+            |error| io::Error::new(error.kind(), format!("{}: {error}", entry.describe())),
+        )?;
     }
     Ok(())
 }
@@ -347,6 +449,7 @@ fn write_entry(
     writer: &mut PrimitiveWriter<impl Write>,
     header: &ArchiveHeader,
     entry: &TocEntry,
+    position: Option<&u64>,
 ) -> io::Result<()> {
     let version = header.version;
     writer.integer(entry.dump_id.0)?;
@@ -377,11 +480,14 @@ fn write_entry(
     }
     writer.string(None)?;
     match header.format {
-        // 9 bytes: "no data", or "position not set" until the data were written.
         ArchiveFormat::Custom => {
-            writer.bytes(&[if entry.has_data { 1 } else { 3 }, 0, 0, 0, 0, 0, 0, 0, 0])
+            writer.bytes(&[match (entry.has_data, position) {
+                (false, _) => 3,
+                (true, None) => 1,
+                (true, Some(_)) => 2,
+            }])?;
+            writer.bytes(&position.copied().unwrap_or_default().to_le_bytes())
         }
-        ArchiveFormat::Plain => Err(unfit("a script has no table of contents")),
         ArchiveFormat::Directory | ArchiveFormat::Tar => {
             let name = data_file_name(entry).unwrap_or_default();
             if !name.is_empty() && !is_plain_file_name(&name) {

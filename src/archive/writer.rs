@@ -54,7 +54,7 @@ pub fn create(
 ) -> Result<Box<dyn ArchiveWriter>> {
     match toc.header.format {
         ArchiveFormat::Directory => Ok(Box::new(DirectoryWriter::create(path, toc, compression)?)),
-        ArchiveFormat::Plain | ArchiveFormat::Custom | ArchiveFormat::Tar => Err(Error::new(
+        ArchiveFormat::Custom | ArchiveFormat::Tar => Err(Error::new(
             ErrorKind::Usage,
             format!("archives in {} format are not written", toc.header.format.word()),
         )),

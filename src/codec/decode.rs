@@ -11,6 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::Algorithm;
 use super::lz4_frame::Lz4Reader;
+use super::zlib::ZlibReader;
 
 /// 256 KiB: fewer system calls, and small beside one block.
 const INPUT_BUFFER_BYTES: usize = 256 * 1024;
@@ -31,6 +32,35 @@ pub fn decoder(algorithm: Algorithm, input: impl Read + Send + 'static) -> Box<d
     }
 }
 
+/// Returns a reader of the decompressed bytes of one stream as custom archives hold it: gzip means a
+/// single zlib stream there. Otherwise as [`decoder`].
+pub fn stream_decoder(
+    algorithm: Algorithm,
+    input: impl Read + Send + 'static,
+) -> Box<dyn Read + Send> {
+    match algorithm {
+        Algorithm::Gzip => {
+            let input = BufReader::with_capacity(INPUT_BUFFER_BYTES, input);
+            Box::new(Checked::new(input, ZlibStart))
+        }
+        _ => decoder(algorithm, input),
+    }
+}
+
+/// Returns a reader of one block of such a stream, as [`encode_stream_block`](super::encode_stream_block)
+/// made it.
+pub fn block_decoder(
+    algorithm: Algorithm,
+    input: impl Read + Send + 'static,
+) -> Box<dyn Read + Send> {
+    match algorithm {
+        Algorithm::Gzip => {
+            Box::new(ZlibReader::blocks(BufReader::with_capacity(INPUT_BUFFER_BYTES, input)))
+        }
+        _ => decoder(algorithm, input),
+    }
+}
+
 type Input<R> = BufReader<R>;
 
 /// Makes a library's decoder once the first byte is known to exist.
@@ -45,6 +75,15 @@ impl<R: Read + Send> Start<R> for GzipStart {
     type Decoder = MultiGzDecoder<Input<R>>;
     fn start(&self, input: Input<R>) -> io::Result<Self::Decoder> {
         Ok(MultiGzDecoder::new(input))
+    }
+}
+
+struct ZlibStart;
+
+impl<R: Read + Send> Start<R> for ZlibStart {
+    type Decoder = ZlibReader<Input<R>>;
+    fn start(&self, input: Input<R>) -> io::Result<Self::Decoder> {
+        Ok(ZlibReader::stream(input))
     }
 }
 
@@ -111,7 +150,10 @@ impl<R: Read + Send, S: Start<R>> Read for Checked<R, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{Compression, encode_block};
+    use crate::codec::{
+        ADLER32_START, Compression, adler32, adler32_join, encode_block, encode_stream_block,
+        stream_parts,
+    };
     use proptest::prelude::*;
     use std::io::Cursor;
 
@@ -143,6 +185,44 @@ mod tests {
             }
             joined.extend(encode(algorithm, b""));
             assert_eq!(decode(algorithm, &joined).expect("reads"), raw, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn blocks_of_a_stream_join_and_can_be_read_alone() {
+        let raw = sample();
+        for algorithm in Algorithm::ALL {
+            let compression = Compression::new(algorithm);
+            let mut sum = ADLER32_START;
+            let mut blocks = Vec::new();
+            for block in raw.chunks(100_001).chain([&b""[..], b"end\n"]) {
+                let packed = encode_stream_block(&compression, block).expect("compresses");
+                let mut alone = Vec::new();
+                let mut reader = block_decoder(algorithm, Cursor::new(packed.clone()));
+                reader.read_to_end(&mut alone).expect("reads alone");
+                assert_eq!(alone, block, "{algorithm}");
+                sum = adler32_join(sum, adler32(block), block.len() as u64);
+                blocks.extend(packed);
+            }
+            let parts = stream_parts(&compression, sum);
+            let whole = [parts.head, blocks, parts.tail].concat();
+            let read = |bytes: &[u8]| {
+                let mut out = Vec::new();
+                stream_decoder(algorithm, Cursor::new(bytes.to_vec())).read_to_end(&mut out)?;
+                io::Result::Ok(out)
+            };
+            assert_eq!(read(&whole).expect("reads"), [&raw[..], b"end\n"].concat(), "{algorithm}");
+            if algorithm == Algorithm::Gzip {
+                for cut in [1, 3, 5, 200] {
+                    let error = read(&whole[..whole.len() - cut]).expect_err("cut");
+                    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{cut}");
+                }
+                let mut other_sum = whole.clone();
+                *other_sum.last_mut().expect("a sum") ^= 1;
+                read(&other_sum).expect_err("another checksum");
+                read(&[&whole[..], b"x"].concat()).expect_err("something follows");
+                read(&[&whole[..], &whole].concat()).expect_err("a second stream follows");
+            }
         }
     }
 
@@ -222,8 +302,10 @@ mod tests {
             let mut bytes = encode(algorithm, b"some rows\n");
             bytes.truncate(keep.min(bytes.len()));
             bytes.extend(noise);
-            let mut limited = decoder(algorithm, Cursor::new(bytes)).take(1 << 20);
-            let _ = io::copy(&mut limited, &mut io::sink());
+            for open in [decoder, stream_decoder, block_decoder] {
+                let mut limited = open(algorithm, Cursor::new(bytes.clone())).take(1 << 20);
+                let _ = io::copy(&mut limited, &mut io::sink());
+            }
         }
     }
 }

@@ -55,8 +55,13 @@ impl BlockEncoder {
     ///
     /// When the compression library fails, for want of memory for example.
     pub fn encode(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.encode_as(Framing::Member, raw, out)
+    }
+
+    fn encode_as(&mut self, framing: Framing, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
         let done = match &mut self.state {
+            State::Gzip(deflate) if framing == Framing::Stream => deflate_blocks(deflate, raw, out),
             State::None => {
                 out.extend_from_slice(raw);
                 Ok(())
@@ -71,6 +76,36 @@ impl BlockEncoder {
                 .with_source(source)
         })
     }
+}
+
+/// What gzip makes of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// A member of its own.
+    Member,
+    /// Deflate blocks of a stream that goes on.
+    Stream,
+}
+
+/// What stands before the first block of a stream and after the last one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamParts {
+    /// Before the first block.
+    pub head: Vec<u8>,
+    /// After the last block.
+    pub tail: Vec<u8>,
+}
+
+/// Returns what makes a stream out of blocks by [`encode_stream_block`]; `adler32` is the checksum of
+/// all their raw bytes. Empty for other algorithms than gzip: frames need nothing around them.
+pub fn stream_parts(compression: &Compression, adler32: u32) -> StreamParts {
+    if compression.algorithm != Algorithm::Gzip {
+        return StreamParts::default();
+    }
+    // zlib with a window of 32 KiB at its default level, and an empty last block.
+    let mut tail = vec![0x03, 0x00];
+    tail.extend_from_slice(&adler32.to_be_bytes());
+    StreamParts { head: vec![0x78, 0x9c], tail }
 }
 
 fn zstd_compressor(level: i32, long: bool) -> std::io::Result<zstd::bulk::Compressor<'static>> {
@@ -133,6 +168,23 @@ fn gzip_member(compressor: &mut Compressor, raw: &[u8], out: &mut Vec<u8>) -> st
     Ok(())
 }
 
+/// Deflates `raw` so that the result ends at a byte and refers to nothing before it.
+fn deflate_blocks(deflate: &mut Compress, raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    deflate.reset();
+    out.reserve(raw.len() / 2 + 64);
+    let mut rest = raw;
+    loop {
+        let before = deflate.total_in();
+        deflate.compress_vec(rest, out, FlushCompress::Sync)?;
+        rest = &rest[(deflate.total_in() - before) as usize..];
+        // Flushing is complete when room was left.
+        if rest.is_empty() && out.len() < out.capacity() {
+            return Ok(());
+        }
+        out.reserve(rest.len() / 2 + 4096);
+    }
+}
+
 thread_local! {
     static ENCODER: RefCell<Option<BlockEncoder>> = const { RefCell::new(None) };
 }
@@ -145,13 +197,27 @@ thread_local! {
 ///
 /// As [`BlockEncoder::encode`].
 pub fn encode_block(compression: &Compression, raw: &[u8]) -> Result<Vec<u8>> {
+    encode_with_own(compression, Framing::Member, raw)
+}
+
+/// Compresses one block of a stream as custom archives hold it: as [`encode_block`], but gzip blocks are
+/// parts of one zlib stream, completed by [`stream_parts`].
+///
+/// # Errors
+///
+/// As [`BlockEncoder::encode`].
+pub fn encode_stream_block(compression: &Compression, raw: &[u8]) -> Result<Vec<u8>> {
+    encode_with_own(compression, Framing::Stream, raw)
+}
+
+fn encode_with_own(compression: &Compression, framing: Framing, raw: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     ENCODER.with_borrow_mut(|slot| {
         let encoder = match slot {
             Some(encoder) if encoder.compression == *compression => encoder,
             _ => slot.insert(BlockEncoder::new(compression)?),
         };
-        encoder.encode(raw, &mut out)
+        encoder.encode_as(framing, raw, &mut out)
     })?;
     // The bound that was reserved is far above the result, and blocks wait in queues.
     if out.capacity() > out.len() * 2 {

@@ -30,7 +30,7 @@ use crate::archive::toc::Toc;
 use crate::archive::{self, ArchiveWriter, DataFileSummary, DataFileWriter, PieceWriter};
 use crate::catalog::{ServerIdentity, SessionRecipe};
 use crate::connect::Session;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::{Interrupt, ProgressHandle};
 
 /// What all who work on one dump share.
@@ -310,18 +310,6 @@ impl Run {
 /// Returns the error of somebody who was told to stop.
 pub(super) fn stopped() -> Error {
     Error::new(ErrorKind::Interrupted, "stopped")
-}
-
-/// Returns a message with its causes in one line.
-pub(super) fn with_causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl TableRun {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::run::{Run, stopped, with_causes};
+use super::run::{Run, stopped};
 use super::split::Piece;
 use crate::connect::{Session, is_connection_lost, server_error, sqlstate};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, with_causes};
 
 /// How often in a row a worker tries to connect, or loses its connection, before it gives up.
 const ATTEMPTS: u32 = 5;

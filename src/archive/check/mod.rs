@@ -7,22 +7,20 @@
 //!
 //! A finding is a value, not an error: a check goes on and names everything it finds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::directory::{Files, MANIFEST_OR_TOC, SUMS_FILE, TOC_FILE, sums_text};
-use super::manifest::{Block, MANIFEST_FILE, ManifestData};
-use super::{ArchiveReader, COPY_END, DirectoryReader, ManifestState, toc};
-use crate::codec::{Algorithm, Fingerprint, HashingReader, RowHasher, Sha256Digest, decoder};
-use crate::error::{Error, ErrorKind, Result};
+use super::manifest::{Block, ManifestData};
+use super::stored_data::StoredData;
+use super::{ArchiveReader, COPY_END};
+use crate::codec::{Fingerprint, HashingReader, RowHasher, Sha256Digest};
+use crate::error::{Result, with_causes};
 use crate::model::TocEntry;
 use crate::progress::{Interrupt, ProgressHandle};
 
@@ -95,6 +93,18 @@ pub struct CheckFinding {
 }
 
 impl CheckFinding {
+    /// Makes a finding about a file as a whole.
+    pub(super) fn file(kind: FindingKind, file: &str, what: impl Into<String>) -> Self {
+        CheckFinding {
+            kind,
+            file: file.to_owned(),
+            offset: None,
+            entry: None,
+            table: None,
+            what: what.into(),
+        }
+    }
+
     /// Names what the finding is about, as `file 12.dat.zst (table public.orders)`.
     pub fn subject(&self) -> String {
         match &self.table {
@@ -131,30 +141,31 @@ pub struct Checked {
     pub has_checksums: bool,
 }
 
+/// What a container says about everything that is not an entry's data.
+#[derive(Debug, Default)]
+pub struct ContainerChecked {
+    /// What is wrong.
+    pub findings: Vec<CheckFinding>,
+    /// The checksums that files should have, by name, where no manifest tells them.
+    pub sums: BTreeMap<String, Sha256Digest>,
+    /// Whether there is anything to compare with.
+    pub has_checksums: bool,
+}
+
 /// Checks an archive.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Interrupted`] when asked to stop, [`ErrorKind::Archive`] for a container that cannot be
-/// checked. Damage is no error but a finding.
+/// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) when asked to stop. Damage is no error but a
+/// finding.
 pub fn check(
     reader: &dyn ArchiveReader,
     depth: Depth,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
 ) -> Result<Checked> {
-    let directory = reader.as_directory().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Archive,
-            format!(
-                "checking \"{}\" is not supported: it is no directory",
-                reader.path().display()
-            ),
-        )
-    })?;
     let check = Check {
-        directory,
-        files: directory.files(),
+        reader,
         progress,
         interrupt,
         findings: Mutex::default(),
@@ -166,8 +177,7 @@ pub fn check(
 }
 
 struct Check<'a> {
-    directory: &'a DirectoryReader,
-    files: &'a Files,
+    reader: &'a dyn ArchiveReader,
     progress: &'a ProgressHandle,
     interrupt: &'a Interrupt,
     findings: Mutex<Vec<CheckFinding>>,
@@ -192,9 +202,9 @@ struct DataFile<'a> {
 
 impl Check<'_> {
     fn run(&self, depth: Depth) -> Result<Checked> {
-        let sums = self.check_head()?;
-        let data_files = self.data_files(&sums);
-        self.check_names(&data_files, !sums.is_empty())?;
+        let container = self.reader.check_container(depth)?;
+        container.findings.into_iter().for_each(|finding| self.report(finding));
+        let data_files = self.data_files(&container.sums);
         let total = data_files.iter().map(|file| file.bytes).sum();
         let phase = match depth {
             Depth::Quick => "checking checksums",
@@ -231,23 +241,12 @@ impl Check<'_> {
             stored_bytes: self.stored_bytes.load(Ordering::Relaxed),
             raw_bytes: self.raw_bytes.load(Ordering::Relaxed),
             rows: self.rows.load(Ordering::Relaxed),
-            has_checksums: !sums.is_empty(),
+            has_checksums: container.has_checksums,
         })
     }
 
     fn report(&self, finding: CheckFinding) {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner).push(finding);
-    }
-
-    fn report_file(&self, kind: FindingKind, file: &str, what: impl Into<String>) {
-        self.report(CheckFinding {
-            kind,
-            file: file.to_owned(),
-            offset: None,
-            entry: None,
-            table: None,
-            what: what.into(),
-        });
     }
 
     fn report_data(&self, kind: FindingKind, file: &DataFile<'_>, offset: Option<u64>, what: &str) {
@@ -261,110 +260,20 @@ impl Check<'_> {
         });
     }
 
-    /// Judges the manifest, the table of contents and the file of checksums, and returns the checksum
-    /// that every other file should have; empty when the archive has none.
-    fn check_head(&self) -> Result<BTreeMap<String, Sha256Digest>> {
-        let listed = self.read_small(SUMS_FILE)?;
-        let from_list = || -> BTreeMap<String, Sha256Digest> {
-            let text = listed.as_deref().unwrap_or_default();
-            text.lines()
-                .filter_map(|line| line.split_once("  "))
-                .filter_map(|(digest, name)| Some((name.to_owned(), digest.parse().ok()?)))
-                .collect()
-        };
-        match self.directory.manifest_state() {
-            ManifestState::NotExpected => Ok(from_list()),
-            ManifestState::Gone => {
-                self.report_file(
-                    FindingKind::ManifestGone,
-                    MANIFEST_FILE,
-                    format!("it is gone; {} writes one", self.directory.header().dumper_version),
-                );
-                self.compare_toc(&from_list());
-                Ok(from_list())
-            }
-            ManifestState::Damaged(reason) => {
-                let mut what = reason.to_string();
-                let mut source = std::error::Error::source(reason);
-                while let Some(cause) = source {
-                    what = format!("{what}: {cause}");
-                    source = cause.source();
-                }
-                self.report_file(FindingKind::ManifestDamaged, MANIFEST_FILE, what);
-                self.compare_toc(&from_list());
-                Ok(from_list())
-            }
-            ManifestState::Valid(manifest) => {
-                let mut sums: BTreeMap<String, Sha256Digest> =
-                    manifest.data.iter().map(|data| (data.file.clone(), data.sha256)).collect();
-                sums.insert(TOC_FILE.to_owned(), manifest.toc.sha256);
-                let expected =
-                    sums_text(sums.iter().map(|(name, &digest)| (name.as_str(), digest)));
-                match listed {
-                    None => self.report_file(FindingKind::FileMissing, SUMS_FILE, "it is missing"),
-                    Some(text) if text != expected => self.report_file(
-                        FindingKind::ChecksumDiffers,
-                        SUMS_FILE,
-                        "it does not list what the manifest lists",
-                    ),
-                    Some(_) => {}
-                }
-                Ok(sums)
-            }
-        }
-    }
-
-    /// Compares the table of contents with a checksum, where the manifest could not do it.
-    fn compare_toc(&self, sums: &BTreeMap<String, Sha256Digest>) {
-        let Some(&expected) = sums.get(TOC_FILE) else { return };
-        let found = self.files.open_exact(TOC_FILE).ok().flatten().and_then(|file| {
-            let mut reader = HashingReader::new(file);
-            io::copy(&mut reader, &mut io::sink()).ok()?;
-            Some(reader.finish().0)
-        });
-        if found.is_some_and(|digest| digest != expected) {
-            self.report_file(
-                FindingKind::ChecksumDiffers,
-                TOC_FILE,
-                format!("its SHA-256 is not the one in {SUMS_FILE}"),
-            );
-        }
-    }
-
-    fn read_small(&self, name: &str) -> Result<Option<String>> {
-        let Some(file) = self.files.open_exact(name)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.take(1 << 30)
-            .read_to_end(&mut bytes)
-            .map_err(|error| self.files.storage(name, error))?;
-        // Damaged text compares as different; that it is not UTF-8 needs no word of its own.
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
     fn data_files(&self, sums: &BTreeMap<String, Sha256Digest>) -> Vec<DataFile<'_>> {
-        let manifest = self.directory.manifest();
-        let header_suffix = self.directory.header().algorithm.suffix();
+        let manifest = self.reader.manifest();
         let mut files = Vec::new();
-        for entry in self.directory.entries() {
-            let Some(stem) = toc::data_file_name(entry) else { continue };
+        for entry in self.reader.entries().iter().filter(|entry| entry.has_data) {
             let data = manifest.and_then(|manifest| manifest.data_entry(entry.dump_id));
-            let found = self.files.find(&stem).ok().flatten();
-            let name = match (data, &found) {
-                (Some(data), _) => data.file.clone(),
-                (None, Some(found)) => found.name.clone(),
-                (None, None) => format!("{stem}{header_suffix}"),
-            };
+            let name = self.reader.data_name(entry);
             files.push(DataFile {
                 entry,
                 table: match &entry.namespace {
                     Some(namespace) => format!("{namespace}.{}", entry.tag),
                     None => format!("{} {}", entry.desc, entry.tag),
                 },
-                digest: sums.get(&name).copied(),
-                bytes: match (data, &found) {
-                    (Some(data), _) => data.stored_bytes,
-                    (None, found) => found.as_ref().map_or(0, |found| found.bytes),
-                },
+                digest: data.map(|data| data.sha256).or_else(|| sums.get(&name).copied()),
+                bytes: data.map_or_else(|| self.reader.data_size(entry), |data| data.stored_bytes),
                 data,
                 name,
             });
@@ -372,27 +281,9 @@ impl Check<'_> {
         files
     }
 
-    /// Reports files that do not belong to the archive. Without checksums nobody says what belongs.
-    fn check_names(&self, data_files: &[DataFile<'_>], has_checksums: bool) -> Result<()> {
-        if !has_checksums {
-            return Ok(());
-        }
-        let expected: BTreeSet<&str> = data_files.iter().map(|file| file.name.as_str()).collect();
-        for name in self.files.list()? {
-            if !expected.contains(name.as_str()) && !MANIFEST_OR_TOC.contains(&name.as_str()) {
-                self.report_file(
-                    FindingKind::FileExtra,
-                    &name,
-                    "it does not belong to the archive",
-                );
-            }
-        }
-        Ok(())
-    }
-
     fn check_data(&self, file: &DataFile<'_>, depth: Depth) -> Result<()> {
-        let opened = match self.files.open_exact(&file.name) {
-            Ok(Some(opened)) => Arc::new(opened),
+        let opened = match self.reader.stored_data(file.entry) {
+            Ok(Some(opened)) => opened,
             Ok(None) => {
                 self.report_data(FindingKind::FileMissing, file, None, "it is missing");
                 return Ok(());
@@ -402,7 +293,7 @@ impl Check<'_> {
                 return Ok(());
             }
         };
-        let bytes = opened.metadata().map_or(0, |metadata| metadata.size());
+        let bytes = opened.bytes();
         if let Some(data) = file.data
             && data.stored_bytes != bytes
         {
@@ -415,7 +306,7 @@ impl Check<'_> {
             (Depth::Full, Some(data)) => {
                 let (sum, decoded) = rayon::join(
                     || self.check_sum(file, &opened, Report::No),
-                    || self.check_blocks(file, data, &opened, bytes),
+                    || self.check_blocks(file, data, &opened),
                 );
                 sum?;
                 decoded
@@ -428,19 +319,14 @@ impl Check<'_> {
     }
 
     fn unreadable(&self, file: &DataFile<'_>, error: &dyn std::error::Error) {
-        let mut what = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            what = format!("{what}: {cause}");
-            source = cause.source();
-        }
+        let what = with_causes(error);
         self.report_data(FindingKind::FileUnreadable, file, None, &what);
     }
 
     /// Compares the SHA-256 of the stored file.
-    fn check_sum(&self, file: &DataFile<'_>, opened: &Arc<File>, report: Report) -> Result<()> {
+    fn check_sum(&self, file: &DataFile<'_>, opened: &StoredData, report: Report) -> Result<()> {
         let Some(expected) = file.digest else { return Ok(()) };
-        let mut reader = HashingReader::new(Slice::new(opened, 0));
+        let mut reader = HashingReader::new(opened.stored());
         let mut buffer = vec![0; 1 << 18];
         loop {
             self.interrupt.check()?;
@@ -467,10 +353,9 @@ impl Check<'_> {
         &self,
         file: &DataFile<'_>,
         data: &ManifestData,
-        opened: &Arc<File>,
-        bytes: u64,
+        opened: &StoredData,
     ) -> Result<()> {
-        let algorithm = Algorithm::from_suffix(&data.file);
+        let bytes = opened.bytes();
         let mut rows = RowHasher::new();
         let mut raw_bytes = 0;
         let mut damaged = false;
@@ -494,7 +379,7 @@ impl Check<'_> {
                 .max(1);
             let (batch, others) = rest.split_at(length);
             rest = others;
-            let decode = |&(block, end): &(Block, u64)| decode_block(algorithm, opened, block, end);
+            let decode = |&(block, end): &(Block, u64)| decode_block(opened, block, end);
             let decoded: Vec<_> = if batch.len() > 1 && rest.len() + length > BLOCKS_FOR_ALL_CORES {
                 batch.par_iter().map(decode).collect()
             } else {
@@ -517,7 +402,7 @@ impl Check<'_> {
         }
         if let Some((block, end)) = last {
             raw_bytes += block.raw_bytes;
-            if decode_bytes(algorithm, opened, block, end).as_deref() != Ok(COPY_END) {
+            if decode_bytes(opened, block, end).as_deref() != Ok(COPY_END) {
                 damaged = true;
                 let what = "the end marker is missing or damaged";
                 self.report_data(FindingKind::DataIncomplete, file, Some(block.offset), what);
@@ -565,10 +450,10 @@ impl Check<'_> {
     }
 
     /// Decompresses a file about which nothing is known but how it ends.
-    fn check_stream(&self, file: &DataFile<'_>, opened: &Arc<File>) -> Result<()> {
+    fn check_stream(&self, file: &DataFile<'_>, opened: &StoredData) -> Result<()> {
         let copy = file.entry.copy_statement.is_some();
         let stored_total = file.bytes;
-        let mut input = decoder(Algorithm::from_suffix(&file.name), Slice::new(opened, 0));
+        let mut input = opened.open();
         let mut buffer = vec![0; 1 << 18];
         let mut tail: Vec<u8> = Vec::new();
         let mut lines = 0_u64;
@@ -651,13 +536,8 @@ impl BlockText {
     }
 }
 
-fn decode_block(
-    algorithm: Algorithm,
-    file: &Arc<File>,
-    block: Block,
-    end: u64,
-) -> Result<BlockText, String> {
-    let text = decode_bytes(algorithm, file, block, end)?;
+fn decode_block(opened: &StoredData, block: Block, end: u64) -> Result<BlockText, String> {
+    let text = decode_bytes(opened, block, end)?;
     let rows = memchr::memchr_iter(b'\n', &text).count() as u64;
     if rows != block.rows {
         return Err(format!("the block should have {} rows and has {rows}", block.rows));
@@ -666,19 +546,14 @@ fn decode_block(
 }
 
 /// Decompresses what stands between a block's offset and the next one's.
-fn decode_bytes(
-    algorithm: Algorithm,
-    file: &Arc<File>,
-    block: Block,
-    end: u64,
-) -> Result<Vec<u8>, String> {
+fn decode_bytes(opened: &StoredData, block: Block, end: u64) -> Result<Vec<u8>, String> {
     if block.raw_bytes > BLOCK_RAW_BYTES_MAX || end < block.offset {
         return Err("the block index is impossible".to_owned());
     }
-    let stored = Slice::new(file, block.offset).take(end - block.offset);
     let mut text = Vec::with_capacity(block.raw_bytes.min(4 << 20) as usize);
     // One byte more than expected, so that more than expected is noticed without reading all of it.
-    decoder(algorithm, stored)
+    opened
+        .open_block(block.offset, end)
         .take(block.raw_bytes + 1)
         .read_to_end(&mut text)
         .map_err(|error| error.to_string())?;
@@ -691,26 +566,6 @@ fn decode_bytes(
         ));
     }
     Ok(text)
-}
-
-/// Reads a file from an offset without moving its position, so that threads can share it.
-struct Slice {
-    file: Arc<File>,
-    offset: u64,
-}
-
-impl Slice {
-    fn new(file: &Arc<File>, offset: u64) -> Self {
-        Slice { file: Arc::clone(file), offset }
-    }
-}
-
-impl Read for Slice {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Every kind of damage to a real archive is found and named.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::*;
 use crate::archive::{
-    ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, create, open, own_dumper_version,
+    ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, create, open, own_dumper_version, toc,
 };
-use crate::codec::Compression;
+use crate::codec::{Algorithm, Compression};
+use crate::error::ErrorKind;
 use crate::model::{DumpId, Section};
 
 /// Blocks of the one table; a row spans the second and the third, and the third has no newline at all.

@@ -10,13 +10,13 @@
 //! Authority: `pg_backup_directory.c` of PostgreSQL 18. A reader finds every file by its name first,
 //! then by the name with each codec's suffix, so files may be compressed or decompressed by hand.
 
+mod check;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use reader::DirectoryReader;
-pub(super) use reader::Files;
 pub use writer::DirectoryWriter;
 
 /// The table of contents.

@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::TOC_FILE;
+use crate::archive::check::{ContainerChecked, Depth};
 use crate::archive::manifest::{MANIFEST_FILE, Manifest};
 use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState};
+use crate::archive::stored_data::StoredData;
 use crate::archive::toc::{self, Toc};
 use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveVersion};
-use crate::codec::{Algorithm, HashingReader, Sha256Digest, decoder};
+use crate::codec::{Algorithm, HashingReader, decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
-
-/// A manifest of a million tables and ten million blocks is smaller; what is larger is none.
-const MANIFEST_BYTES_MAX: u64 = 2 << 30;
 
 /// The list of all large objects in archives before 1.16.
 const OLD_LARGE_OBJECT_LIST: &str = "blobs.toc";
@@ -27,25 +26,25 @@ const LARGE_OBJECT_LIST_BYTES_MAX: u64 = 400_000_000;
 
 /// The files of one directory; nothing outside of it can be reached, not even by a symbolic link.
 #[derive(Debug)]
-pub(in crate::archive) struct Files {
+pub(super) struct Files {
     path: PathBuf,
     directory: File,
 }
 
 /// A file that was found.
-pub(in crate::archive) struct StoredFile {
+pub(super) struct StoredFile {
     /// Its name, with the codec's suffix.
-    pub(in crate::archive) name: String,
+    pub(super) name: String,
     /// The codec that its name tells.
-    pub(in crate::archive) algorithm: Algorithm,
+    pub(super) algorithm: Algorithm,
     /// The file, opened.
-    pub(in crate::archive) file: File,
+    pub(super) file: File,
     /// Its size.
-    pub(in crate::archive) bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Files {
-    pub(in crate::archive) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let directory = File::open(path).map_err(|error| {
             Error::new(ErrorKind::Storage, format!("could not open \"{}\"", path.display()))
                 .with_source(error)
@@ -54,12 +53,12 @@ impl Files {
     }
 
     /// Returns a file's path for messages.
-    pub(in crate::archive) fn shown(&self, name: &str) -> PathBuf {
+    pub(super) fn shown(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// Opens a file by its exact name; `None` when it does not exist.
-    pub(in crate::archive) fn open_exact(&self, name: &str) -> Result<Option<File>> {
+    pub(super) fn open_exact(&self, name: &str) -> Result<Option<File>> {
         let refused = |reason: &str| {
             Error::new(
                 ErrorKind::Archive,
@@ -88,7 +87,7 @@ impl Files {
     }
 
     /// Finds a file by its name, then by its name with the suffix of each codec.
-    pub(in crate::archive) fn find(&self, name: &str) -> Result<Option<StoredFile>> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<StoredFile>> {
         for algorithm in Algorithm::ALL {
             let name = format!("{name}{}", algorithm.suffix());
             if let Some(file) = self.open_exact(&name)? {
@@ -100,7 +99,7 @@ impl Files {
     }
 
     /// Returns the names of everything in the directory.
-    pub(in crate::archive) fn list(&self) -> Result<Vec<String>> {
+    pub(super) fn list(&self) -> Result<Vec<String>> {
         let storage = |error| {
             Error::new(ErrorKind::Storage, format!("could not list \"{}\"", self.path.display()))
                 .with_source(io::Error::from(error))
@@ -116,7 +115,7 @@ impl Files {
         Ok(names)
     }
 
-    pub(in crate::archive) fn storage(&self, name: &str, source: io::Error) -> Error {
+    pub(super) fn storage(&self, name: &str, source: io::Error) -> Error {
         Error::new(ErrorKind::Storage, format!("could not read \"{}\"", self.shown(name).display()))
             .with_source(source)
     }
@@ -125,7 +124,7 @@ impl Files {
 /// A directory archive, opened.
 #[derive(Debug)]
 pub struct DirectoryReader {
-    files: Files,
+    pub(super) files: Files,
     toc: Toc,
     manifest: ManifestState,
 }
@@ -156,67 +155,15 @@ impl DirectoryReader {
             &shown,
         )?;
         let (digest, bytes) = input.finish();
-        let manifest = manifest_state(&files, &toc, digest, bytes);
+        let manifest = ManifestState::judge(read_manifest(&files), &toc, digest, bytes);
         Ok(DirectoryReader { files, toc, manifest })
     }
-
-    pub(in crate::archive) fn files(&self) -> &Files {
-        &self.files
-    }
 }
 
-/// Reads the manifest and compares it with the table of contents.
-fn manifest_state(files: &Files, toc: &Toc, digest: Sha256Digest, bytes: u64) -> ManifestState {
-    let read = || -> Result<Option<Manifest>> {
-        let Some(file) = files.open_exact(MANIFEST_FILE)? else { return Ok(None) };
-        let mut content = Vec::new();
-        let count = file
-            .take(MANIFEST_BYTES_MAX)
-            .read_to_end(&mut content)
-            .map_err(|error| files.storage(MANIFEST_FILE, error))?;
-        if count as u64 == MANIFEST_BYTES_MAX {
-            return Err(Error::new(ErrorKind::Integrity, "the manifest is too large"));
-        }
-        Manifest::read(&content).map(Some)
-    };
-    match read() {
-        Err(error) => ManifestState::Damaged(error),
-        Ok(None) if toc.header.is_by_pgark() => ManifestState::Gone,
-        Ok(None) => ManifestState::NotExpected,
-        Ok(Some(manifest)) => match misfit(&manifest, toc, digest, bytes) {
-            None => ManifestState::Valid(Box::new(manifest)),
-            Some(reason) => ManifestState::Damaged(
-                Error::new(ErrorKind::Integrity, "the manifest does not fit the table of contents")
-                    .with_source(io::Error::other(reason)),
-            ),
-        },
-    }
-}
-
-/// Returns in what a manifest does not fit a table of contents.
-fn misfit(manifest: &Manifest, toc: &Toc, digest: Sha256Digest, bytes: u64) -> Option<String> {
-    if manifest.toc.bytes != bytes {
-        return Some(format!(
-            "{TOC_FILE} should have {} bytes and has {bytes}",
-            manifest.toc.bytes
-        ));
-    }
-    if manifest.toc.sha256 != digest {
-        return Some(format!("{TOC_FILE} has another SHA-256"));
-    }
-    if !manifest.data.is_sorted_by(|one, next| one.dump_id < next.dump_id) {
-        return Some("its data entries are not in order".to_owned());
-    }
-    let with_data = toc.entries.iter().filter(|entry| entry.has_data);
-    let mut count = 0;
-    for entry in with_data {
-        if manifest.data_entry(entry.dump_id).is_none() {
-            return Some(format!("{} is not in the manifest", entry.describe()));
-        }
-        count += 1;
-    }
-    (count != manifest.data.len())
-        .then(|| format!("the manifest lists {} data entries, not {count}", manifest.data.len()))
+/// Reads the manifest.
+fn read_manifest(files: &Files) -> Result<Option<Manifest>> {
+    let Some(file) = files.open_exact(MANIFEST_FILE)? else { return Ok(None) };
+    Manifest::read_file(file).map(Some)
 }
 
 impl DirectoryReader {
@@ -311,8 +258,26 @@ impl ArchiveReader for DirectoryReader {
         &self.files.path
     }
 
-    fn as_directory(&self) -> Option<&DirectoryReader> {
-        Some(self)
+    fn data_name(&self, entry: &TocEntry) -> String {
+        if let Some(data) = self.manifest().and_then(|known| known.data_entry(entry.dump_id)) {
+            return data.file.clone();
+        }
+        let stem = toc::data_file_name(entry).unwrap_or_default();
+        match self.files.find(&stem) {
+            Ok(Some(found)) => found.name,
+            Ok(None) | Err(_) => format!("{stem}{}", self.toc.header.algorithm.suffix()),
+        }
+    }
+
+    fn stored_data(&self, entry: &TocEntry) -> Result<Option<StoredData>> {
+        let name = self.data_name(entry);
+        let Some(file) = self.files.open_exact(&name)? else { return Ok(None) };
+        let bytes = file.metadata().map_err(|error| self.files.storage(&name, error))?.size();
+        Ok(Some(StoredData::of_file(file, bytes, Algorithm::from_suffix(&name))))
+    }
+
+    fn check_container(&self, _depth: Depth) -> Result<ContainerChecked> {
+        super::check::check(self)
     }
 }
 

@@ -79,7 +79,7 @@ impl ArchiveWriter for DirectoryWriter {
             shown,
             file,
             spool_folder: self.staged.path().to_owned(),
-            codec: BlockCodec::whole_file(self.compression),
+            codec: BlockCodec::file(self.compression),
             destination: self.files.clone(),
         }))
     }

@@ -151,7 +151,7 @@ fn every_kind_of_damage_is_named_and_ends_with_9() {
     file SHA256SUMS: it does not list what the manifest lists
 
     ## a flipped bit in a name of the table of contents
-    error: the manifest of archive "damaged" cannot be used: the manifest does not fit the table of contents: toc.dat has another SHA-256
+    error: the manifest of archive "damaged" cannot be used: the manifest does not fit the table of contents: it has another SHA-256
 
     ## a table of contents cut off
     error: archive "damaged" is damaged: could not read "damaged/toc.dat" at [PLACE] in [PLACE] ([PLACE]): the file ends inside the definition
