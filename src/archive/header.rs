@@ -11,6 +11,8 @@ const DUMPER: &str = "pgark ";
 /// The container of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArchiveFormat {
+    /// An SQL script, which has neither header nor table of contents.
+    Plain,
     /// One file, random access.
     Custom,
     /// A directory with one file for each table.
@@ -23,6 +25,7 @@ impl ArchiveFormat {
     /// Returns the name that listings print.
     pub fn name(self) -> &'static str {
         match self {
+            ArchiveFormat::Plain => "PLAIN",
             ArchiveFormat::Custom => "CUSTOM",
             ArchiveFormat::Directory => "DIRECTORY",
             ArchiveFormat::Tar => "TAR",
@@ -32,15 +35,17 @@ impl ArchiveFormat {
     /// Returns the name in messages and in manifests, as `--format` takes it.
     pub fn word(self) -> &'static str {
         match self {
+            ArchiveFormat::Plain => "plain",
             ArchiveFormat::Custom => "custom",
             ArchiveFormat::Directory => "directory",
             ArchiveFormat::Tar => "tar",
         }
     }
 
-    /// Returns the byte in the header; a directory calls itself tar.
+    /// Returns the byte in the header; a directory calls itself tar, and a script's never occurs in a file.
     pub(super) fn header_byte(self) -> u8 {
         match self {
+            ArchiveFormat::Plain => 4,
             ArchiveFormat::Custom => 1,
             ArchiveFormat::Directory | ArchiveFormat::Tar => 3,
         }
@@ -95,6 +100,11 @@ impl ArchiveHeader {
 /// Returns what goes into [`ArchiveHeader::dumper_version`] for an archive with a manifest.
 pub fn own_dumper_version() -> String {
     format!("{DUMPER}{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Returns what goes into [`ArchiveHeader::dumper_version`] for an archive of our own without one.
+pub fn own_dumper_version_without_manifest() -> String {
+    format!("pgark-{} without manifest", env!("CARGO_PKG_VERSION"))
 }
 
 /// A local time in parts, as C's `struct tm`; the zone is not recorded.

@@ -52,6 +52,9 @@ pub struct Manifest {
     pub compression: String,
     /// The table of contents, which the manifest must fit; set by the archive writer.
     pub toc: ManifestToc,
+    /// The SHA-256 of an archive that is a single file; set by the archive writer.
+    #[serde(default)]
+    pub archive_sha256: Option<Sha256Digest>,
     /// The source server's version as it prints it.
     pub server_version: String,
     /// The source server's version as a number, such as 180006.
@@ -238,7 +241,10 @@ impl Manifest {
             "settings": self.settings,
         });
         // The version comes first; the others in the order of their names, which `Value` keeps.
-        let head = head.as_object().cloned().unwrap_or_default();
+        let mut head = head.as_object().cloned().unwrap_or_default();
+        if let Some(digest) = self.archive_sha256 {
+            head.insert("archive_sha256".to_owned(), digest.to_string().into());
+        }
         let (first, others): (Vec<_>, Vec<_>) =
             head.iter().partition(|(key, _)| key.as_str() == "manifest_version");
         for (position, (key, value)) in first.into_iter().chain(others).enumerate() {

@@ -8,9 +8,11 @@
 mod block;
 pub mod check;
 mod chunks;
+pub mod custom;
 mod data_file;
 pub mod directory;
 mod header;
+mod in_order;
 pub mod large_object_text;
 pub mod listing;
 pub mod manifest;
@@ -20,6 +22,7 @@ mod reordered;
 mod schema_fingerprint;
 pub mod script;
 pub mod selection;
+mod single_file;
 pub mod statements;
 mod stored_data;
 pub mod toc;
@@ -27,16 +30,20 @@ mod version;
 mod writer;
 
 pub use block::{BlockCodec, EncodedBlock};
+pub use custom::{CustomReader, CustomWriter};
 pub use data_file::{DataFileWriter, PieceWriter};
 pub use directory::{DirectoryReader, DirectoryWriter};
-pub use header::{ArchiveFormat, ArchiveHeader, ArchiveTime, own_dumper_version};
+pub use header::{
+    ArchiveFormat, ArchiveHeader, ArchiveTime, own_dumper_version,
+    own_dumper_version_without_manifest,
+};
 pub use manifest::{Block, DataFileSummary, Manifest, ManifestData, ManifestSequence};
 pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, open};
 pub use reordered::ReorderedReader;
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};
 pub use stored_data::StoredData;
 pub use version::ArchiveVersion;
-pub use writer::{ArchiveWriter, create};
+pub use writer::{ArchivePlace, ArchiveWriter, DataOrder, create};
 
 /// What ends COPY text in an archive: the end-of-data line and two empty ones.
 pub const COPY_END: &[u8] = b"\\.\n\n\n";

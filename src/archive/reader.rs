@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::check::{ContainerChecked, Depth};
+use super::check::ContainerChecked;
+use super::custom::CustomReader;
 use super::directory::DirectoryReader;
 use super::stored_data::StoredData;
 use super::toc::Toc;
@@ -55,10 +56,7 @@ impl ManifestState {
 /// Returns in what a manifest does not fit a table of contents.
 fn misfit(manifest: &Manifest, toc: &Toc, digest: Sha256Digest, bytes: u64) -> Option<String> {
     if manifest.toc.bytes != bytes {
-        return Some(format!(
-            "it should have {} bytes and has {bytes}",
-            manifest.toc.bytes
-        ));
+        return Some(format!("it should have {} bytes and has {bytes}", manifest.toc.bytes));
     }
     if manifest.toc.sha256 != digest {
         return Some("it has another SHA-256".to_owned());
@@ -85,6 +83,8 @@ pub struct LargeObjectFile {
     pub oid: u32,
     /// The name of its data, without the codec's suffix.
     pub file: String,
+    /// Where its data begin in an archive that is a single file.
+    pub position: u64,
 }
 
 /// An opened archive.
@@ -133,7 +133,7 @@ pub trait ArchiveReader: Send + Sync {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`] when it cannot be read. Damage is no error but a finding.
-    fn check_container(&self, depth: Depth) -> Result<ContainerChecked>;
+    fn check_container(&self) -> Result<ContainerChecked>;
 
     /// Returns the manifest when it can be trusted.
     fn manifest(&self) -> Option<&Manifest> {
@@ -198,9 +198,10 @@ pub fn open(path: &Path) -> Result<Box<dyn ArchiveReader>> {
         Error::new(ErrorKind::Storage, format!("could not read archive \"{shown}\""))
             .with_source(error)
     })?;
-    let what = if head.starts_with(b"PGDMP") {
-        "an archive in custom format, which is not supported yet"
-    } else if head.get(257..262) == Some(b"ustar") {
+    if head.starts_with(b"PGDMP") {
+        return Ok(Box::new(CustomReader::open(path)?));
+    }
+    let what = if head.get(257..262) == Some(b"ustar") {
         "a tar file, which is not supported yet"
     } else if head.starts_with(b"--\n-- PostgreSQL database") {
         "a plain script, which is not supported yet"
@@ -210,4 +211,37 @@ pub fn open(path: &Path) -> Result<Box<dyn ArchiveReader>> {
         "not a PostgreSQL archive"
     };
     Err(Error::new(ErrorKind::Archive, format!("\"{shown}\" is {what}")))
+}
+
+/// A reader whose errors name the file and how far it had come.
+pub(super) struct Named {
+    inner: Box<dyn Read + Send>,
+    shown: PathBuf,
+    offset: u64,
+}
+
+impl Named {
+    pub(super) fn new(inner: Box<dyn Read + Send>, shown: PathBuf) -> Self {
+        Named { inner, shown, offset: 0 }
+    }
+}
+
+impl Read for Named {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Ok(count) => {
+                self.offset += count as u64;
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => Err(io::Error::new(
+                error.kind(),
+                format!(
+                    "could not read \"{}\" after {} decompressed bytes: {error}",
+                    self.shown.display(),
+                    self.offset
+                ),
+            )),
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::{ArchiveHeader, ArchiveReader, DirectoryReader, LargeObjectFile, ManifestState};
+use super::check::ContainerChecked;
+use super::{ArchiveHeader, ArchiveReader, LargeObjectFile, ManifestState, StoredData};
 use crate::error::Result;
 use crate::model::TocEntry;
 
@@ -53,7 +54,15 @@ impl ArchiveReader for ReorderedReader {
         self.archive.path()
     }
 
-    fn as_directory(&self) -> Option<&DirectoryReader> {
-        self.archive.as_directory()
+    fn data_name(&self, entry: &TocEntry) -> String {
+        self.archive.data_name(entry)
+    }
+
+    fn stored_data(&self, entry: &TocEntry) -> Result<Option<StoredData>> {
+        self.archive.stored_data(entry)
+    }
+
+    fn check_container(&self) -> Result<ContainerChecked> {
+        self.archive.check_container()
     }
 }

@@ -6,15 +6,18 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::check::{CheckFinding, ContainerChecked, Depth, FindingKind};
+use rustix::fs::OFlags;
+
+use super::check::{CheckFinding, ContainerChecked, FindingKind};
 use super::directory::sums_text;
 use super::reader::{ArchiveReader, ManifestState};
-use super::{Manifest, manifest::MANIFEST_FILE};
-use crate::codec::Sha256Digest;
+use super::{ArchivePlace, Manifest, manifest::MANIFEST_FILE};
+use crate::codec::{HashingReader, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result, with_causes};
+use crate::store::{Existing, StagedFile};
 
 /// The longest name of a file, twice, and a checksum fit easily.
 const SUM_BYTES_MAX: u64 = 64 << 10;
@@ -69,11 +72,10 @@ fn open_file(path: &Path) -> Result<Option<File>> {
 
 /// Judges the manifest and the checksum of an archive that is a single file.
 ///
-/// The checksum is not computed again: the manifest has one for every part of the file.
-pub(super) fn check_beside(archive: &dyn ArchiveReader, _depth: Depth) -> Result<ContainerChecked> {
+/// The checksum of the whole is not computed again: the manifest has one for every part.
+pub(super) fn check_beside(archive: &dyn ArchiveReader) -> Result<ContainerChecked> {
     let beside = Beside::of(archive.path());
-    let shown =
-        |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let shown = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut checked = ContainerChecked::default();
     match archive.manifest_state() {
         ManifestState::NotExpected => {}
@@ -87,18 +89,18 @@ pub(super) fn check_beside(archive: &dyn ArchiveReader, _depth: Depth) -> Result
             &shown(&beside.manifest),
             with_causes(reason),
         )),
-        ManifestState::Valid(_) => {
+        ManifestState::Valid(manifest) => {
             checked.has_checksums = true;
-            let mut text = String::new();
+            let expected = manifest.archive_sha256.map(|digest| beside.checksum_text(digest));
+            let mut text = Vec::new();
             let what = match open_file(&beside.checksum)? {
                 None => Some((FindingKind::FileMissing, "it is missing")),
                 Some(file) => {
-                    let read = file.take(SUM_BYTES_MAX).read_to_string(&mut text);
-                    let digest = text.split_once("  ").and_then(|(digest, _)| digest.parse().ok());
-                    let fits = digest.is_some_and(|digest| beside.checksum_text(digest) == text);
+                    let read = file.take(SUM_BYTES_MAX).read_to_end(&mut text);
+                    let fits = expected.is_some_and(|expected| expected.as_bytes() == text);
                     (read.is_err() || !fits).then_some((
                         FindingKind::ChecksumDiffers,
-                        "it is not a checksum of this archive",
+                        "it does not say what the manifest says",
                     ))
                 }
             };
@@ -108,4 +110,158 @@ pub(super) fn check_beside(archive: &dyn ArchiveReader, _depth: Depth) -> Result
         }
     }
     Ok(checked)
+}
+
+/// An archive that is a single file, in the making.
+#[derive(Debug)]
+pub(super) struct SingleFile {
+    staged: StagedFile,
+    /// Where the archive begins, when what was written can be written again.
+    start: Option<u64>,
+    spool_folder: PathBuf,
+}
+
+impl SingleFile {
+    /// Begins the file, or opens what is written in place.
+    pub(super) fn create(place: &ArchivePlace) -> Result<Self> {
+        let mut staged = StagedFile::open(&place.output, place.existing)?;
+        let start = match staged.is_staged() {
+            true => Some(0),
+            false => place_in(staged.file()),
+        };
+        let beside = staged.final_path().parent().map(Path::to_owned);
+        let spool_folder = match beside {
+            Some(folder) if staged.is_staged() => folder,
+            _ => place.spool_folder.clone(),
+        };
+        Ok(SingleFile { staged, start, spool_folder })
+    }
+
+    pub(super) fn file(&mut self) -> &mut File {
+        self.staged.file()
+    }
+
+    /// Returns what messages call the file.
+    pub(super) fn shown(&self) -> PathBuf {
+        self.staged.final_path().to_owned()
+    }
+
+    /// Tells whether this is a file that appears at the end, so that something can lie beside it.
+    pub(super) fn is_staged(&self) -> bool {
+        self.staged.is_staged()
+    }
+
+    /// Tells whether what was written can be written again.
+    pub(super) fn can_seek(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Returns where the archive begins in the file.
+    pub(super) fn start(&self) -> u64 {
+        self.start.unwrap_or(0)
+    }
+
+    /// Returns where data may wait.
+    pub(super) fn spool_folder(&self) -> PathBuf {
+        self.spool_folder.clone()
+    }
+
+    pub(super) fn go_to_start(&mut self) -> Result<()> {
+        let start = SeekFrom::Start(self.start());
+        self.seek(start)
+    }
+
+    pub(super) fn go_to_end(&mut self) -> Result<()> {
+        self.seek(SeekFrom::End(0))
+    }
+
+    fn seek(&mut self, to: SeekFrom) -> Result<()> {
+        match self.file().seek(to) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.storage(&self.shown(), error)),
+        }
+    }
+
+    /// Lets the file appear, with a manifest and a checksum beside it when there is one to write.
+    ///
+    /// What lay beside an archive that is replaced is removed first, and the manifest comes last: at no
+    /// time does a manifest lie beside an archive that it does not belong to.
+    pub(super) fn finish(mut self, manifest: Option<Manifest>) -> Result<()> {
+        if !self.is_staged() {
+            return self.staged.commit();
+        }
+        let path = self.shown();
+        let beside = Beside::of(&path);
+        let manifest = match manifest {
+            None => None,
+            Some(mut manifest) => {
+                let digest = self.digest()?;
+                manifest.archive_sha256 = Some(digest);
+                let checksum = self.write_beside(&beside.checksum, |out| {
+                    out.write_all(beside.checksum_text(digest).as_bytes())
+                })?;
+                let file =
+                    self.write_beside(&beside.manifest, |out| manifest.write(out).map(|_| ()))?;
+                Some((manifest, checksum, file))
+            }
+        };
+        for stale in [&beside.manifest, &beside.checksum] {
+            match std::fs::remove_file(stale) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.storage(stale, error));
+                }
+                _ => {}
+            }
+        }
+        self.staged.commit()?;
+        let Some((manifest, checksum, file)) = manifest else { return Ok(()) };
+        checksum.commit()?;
+        file.commit()?;
+        match beside.read_manifest()? {
+            Some(read) if read == manifest => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::Integrity,
+                format!("\"{}\" reads back differently", beside.manifest.display()),
+            )),
+        }
+    }
+
+    /// Reads the whole file for its checksum.
+    fn digest(&mut self) -> Result<Sha256Digest> {
+        self.go_to_start()?;
+        let mut reader = HashingReader::new(BufReader::with_capacity(1 << 18, self.file()));
+        match io::copy(&mut reader, &mut io::sink()) {
+            Ok(_) => Ok(reader.finish().0),
+            Err(error) => Err(self.storage(&self.shown(), error)),
+        }
+    }
+
+    fn write_beside(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<StagedFile> {
+        let mut staged = StagedFile::create(path, Existing::Replace)?;
+        let mut out = BufWriter::with_capacity(1 << 18, &mut staged);
+        let written = write(&mut out).and_then(|()| out.flush());
+        drop(out);
+        written.map_err(|error| self.storage(path, error))?;
+        Ok(staged)
+    }
+
+    fn storage(&self, path: &Path, source: io::Error) -> Error {
+        Error::new(ErrorKind::Storage, format!("could not write \"{}\"", path.display()))
+            .with_source(source)
+    }
+}
+
+/// Returns where a file stands that can be written again at places where it was written.
+///
+/// A file that is opened for appending puts every byte at its end, wherever it is told to write.
+fn place_in(file: &mut File) -> Option<u64> {
+    let appends = rustix::fs::fcntl_getfl(&*file).is_ok_and(|flags| flags.contains(OFlags::APPEND));
+    if appends || !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return None;
+    }
+    file.stream_position().ok()
 }

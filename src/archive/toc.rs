@@ -157,7 +157,7 @@ fn read_all(
         let mut entry = read_entry(reader, header.version, DumpId(id))?;
         let position = match format {
             ArchiveFormat::Custom => read_position(reader, header.offset_size)?,
-            ArchiveFormat::Directory | ArchiveFormat::Tar => {
+            ArchiveFormat::Plain | ArchiveFormat::Directory | ArchiveFormat::Tar => {
                 entry.file_name = read_file_name(reader)?;
                 Position::NotSet
             }
@@ -480,6 +480,7 @@ fn write_entry(
     }
     writer.string(None)?;
     match header.format {
+        ArchiveFormat::Plain => Err(unfit("a script has no table of contents")),
         ArchiveFormat::Custom => {
             writer.bytes(&[match (entry.has_data, position) {
                 (false, _) => 3,

@@ -8,14 +8,15 @@
 //! chooses by format.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::toc::Toc;
-use super::{ArchiveFormat, DataFileWriter, DirectoryWriter, Manifest};
+use super::{ArchiveFormat, CustomWriter, DataFileWriter, DirectoryWriter, Manifest};
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
+use crate::store::{Existing, Output};
 
 /// An archive in the making.
 ///
@@ -29,6 +30,11 @@ pub trait ArchiveWriter: fmt::Debug + Send + Sync {
     /// [`ErrorKind::Storage`] when there is no place for it.
     fn data_file(&self, dump_id: DumpId) -> Result<DataFileWriter>;
 
+    /// Tells in which order entries are best completed.
+    fn order(&self) -> DataOrder {
+        DataOrder::Any
+    }
+
     /// Completes the archive and makes it durable.
     ///
     /// The manifest's fields about the archive itself are set here. Without a manifest (a drop-in run)
@@ -41,20 +47,69 @@ pub trait ArchiveWriter: fmt::Debug + Send + Sync {
     fn finish(self: Box<Self>, manifest: Option<Manifest>) -> Result<()>;
 }
 
-/// Begins an archive at `path` in the format that its header names.
+/// In which order an archive takes data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataOrder {
+    /// In any.
+    Any,
+    /// In that of the entries: what is complete before its turn waits on disk.
+    OfEntries,
+}
+
+/// Where an archive is written.
+#[derive(Debug, Clone)]
+pub struct ArchivePlace {
+    /// A path, or standard output for formats that are a single file.
+    pub output: Output,
+    /// What becomes of a file that is already there; a directory is never replaced.
+    pub existing: Existing,
+    /// Where data may wait when the output is no file with a folder of its own.
+    pub spool_folder: PathBuf,
+}
+
+impl ArchivePlace {
+    /// Tells whether a manifest can lie with the archive: not when it goes to a pipe or a device.
+    pub fn keeps_manifest(&self) -> bool {
+        let Output::Path(path) = &self.output else { return false };
+        std::fs::metadata(path).map_or(true, |found| found.is_file() || found.is_dir())
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for ArchivePlace {
+    /// A path at which nothing may be yet.
+    fn from(path: P) -> Self {
+        let path = path.into();
+        ArchivePlace {
+            spool_folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
+            output: path.into(),
+            existing: Existing::Refuse,
+        }
+    }
+}
+
+/// Begins an archive in the format that its header names.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Refused`] when something is there already, [`ErrorKind::Locked`] when another run is
-/// writing to the same path, [`ErrorKind::Storage`] when it cannot be written to.
+/// writing to the same path, [`ErrorKind::Storage`] when it cannot be written to, [`ErrorKind::Usage`]
+/// when the format cannot be written there.
 pub fn create(
-    path: &Path,
+    place: &ArchivePlace,
     toc: Arc<Toc>,
     compression: Compression,
 ) -> Result<Box<dyn ArchiveWriter>> {
     match toc.header.format {
-        ArchiveFormat::Directory => Ok(Box::new(DirectoryWriter::create(path, toc, compression)?)),
-        ArchiveFormat::Custom | ArchiveFormat::Tar => Err(Error::new(
+        ArchiveFormat::Directory => match &place.output {
+            Output::Path(path) => Ok(Box::new(DirectoryWriter::create(path, toc, compression)?)),
+            Output::Stdout => Err(Error::new(
+                ErrorKind::Usage,
+                "a directory cannot be written to standard output",
+            )
+            .with_hint("name a directory with -f, or choose --format custom")),
+        },
+        ArchiveFormat::Custom => Ok(Box::new(CustomWriter::create(place, toc, compression)?)),
+        ArchiveFormat::Plain | ArchiveFormat::Tar => Err(Error::new(
             ErrorKind::Usage,
             format!("archives in {} format are not written", toc.header.format.word()),
         )),

@@ -8,6 +8,7 @@ use super::output;
 use super::progress::Display;
 use super::report;
 use super::world::World;
+use crate::archive::ArchiveFormat;
 use crate::codec::Compression;
 use crate::connect::ConnectParams;
 use crate::dump::{self, DumpContent, DumpOptions, Omissions};
@@ -21,9 +22,9 @@ pub(super) async fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let compression: Compression = arguments.compress.parse()?;
-    refuse_unwritten_format(arguments.format, arguments.file.as_deref())?;
+    let format = format_of(arguments.format, arguments.file.as_deref())?;
     let params = connection::params(world, &arguments.connection, arguments.database.as_deref())?;
-    let options = options(arguments, world, params, compression);
+    let options = options(arguments, world, params, compression, format);
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     let plan = connection::with_password(
@@ -51,10 +52,13 @@ fn options(
     world: &World,
     connection: ConnectParams,
     compression: Compression,
+    format: ArchiveFormat,
 ) -> DumpOptions {
     let selection = &arguments.selection;
     let output = arguments.file.clone().unwrap_or_else(|| default_output(&connection, world));
     DumpOptions {
+        format,
+        spool_folder: world.temporary_directory.clone(),
         jobs: world.jobs(arguments.jobs),
         compression,
         selection: request(selection),
@@ -115,8 +119,8 @@ fn default_output(connection: &ConnectParams, world: &World) -> PathBuf {
     PathBuf::from(format!("{prefix}{database}-{}", world.stamp()))
 }
 
-/// Refuses the formats that are read about in every manual and not written by this version.
-fn refuse_unwritten_format(format: Option<Format>, file: Option<&Path>) -> Result<()> {
+/// Returns the format that was asked for, by name or by the name of the output.
+fn format_of(format: Option<Format>, file: Option<&Path>) -> Result<ArchiveFormat> {
     let name = file.and_then(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
     let name = name.unwrap_or_default();
     let by_name = ["", ".gz", ".zst", ".lz4"]
@@ -128,21 +132,22 @@ fn refuse_unwritten_format(format: Option<Format>, file: Option<&Path>) -> Resul
     let (format, why) = match (format, by_name) {
         (Some(format), _) => (format, "--format"),
         (None, Some(format)) => (format, "the name of the output"),
-        (None, None) => return Ok(()),
+        (None, None) => return Ok(ArchiveFormat::Directory),
     };
-    let word = match format {
-        Format::Directory => return Ok(()),
-        Format::Plain => "plain",
-        Format::Custom => "custom",
-        Format::Tar => "tar",
+    let format = match format {
+        Format::Directory => return Ok(ArchiveFormat::Directory),
+        Format::Custom => return Ok(ArchiveFormat::Custom),
+        Format::Plain => ArchiveFormat::Plain,
+        Format::Tar => ArchiveFormat::Tar,
     };
+    let word = format.word();
     let error = Error::new(
         ErrorKind::Usage,
         format!("{why} asks for the {word} format, which this version of pgark does not write"),
     )
-    .with_hint("use --format directory, or an output name without .sql, .dump or .tar");
+    .with_hint("use --format directory or custom");
     Err(match format {
-        Format::Plain => error
+        ArchiveFormat::Plain => error
             .with_hint("for the definitions alone, \"pgark pg_dump --schema-only\" prints them"),
         _ => error,
     })
@@ -152,22 +157,21 @@ fn refuse_unwritten_format(format: Option<Format>, file: Option<&Path>) -> Resul
 mod tests {
     use super::*;
 
-    fn refused(format: Option<Format>, file: &str) -> Option<String> {
-        refuse_unwritten_format(format, Some(Path::new(file))).err().map(|error| error.to_string())
+    fn format(format: Option<Format>, file: &str) -> Result<ArchiveFormat, String> {
+        format_of(format, Some(Path::new(file))).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn only_directories_are_written_and_others_are_refused_by_name() {
-        assert_eq!(refused(None, "/backups/shop"), None);
-        assert_eq!(refused(Some(Format::Directory), "/backups/shop.dump"), None);
+    fn the_option_decides_before_the_name() {
+        assert_eq!(format(None, "/backups/shop"), Ok(ArchiveFormat::Directory));
+        assert_eq!(format(None, "shop.DUMP"), Ok(ArchiveFormat::Custom));
+        let directory = format(Some(Format::Directory), "/backups/shop.dump");
+        assert_eq!(directory, Ok(ArchiveFormat::Directory));
         assert_eq!(
-            refused(None, "shop.sql.gz").as_deref(),
-            Some(
-                "the name of the output asks for the plain format, which this version of pgark does not \
-                 write"
-            )
+            format(None, "shop.sql.gz").expect_err("not written"),
+            "the name of the output asks for the plain format, which this version of pgark does not \
+             write"
         );
-        assert!(refused(None, "shop.DUMP").is_some_and(|text| text.contains("custom")));
-        assert!(refused(Some(Format::Tar), "shop").is_some_and(|text| text.contains("--format")));
+        assert!(format(Some(Format::Tar), "shop").is_err_and(|text| text.contains("--format")));
     }
 }

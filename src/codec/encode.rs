@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::io::Write;
 
+use flate2::{Compress, FlushCompress};
 use libdeflater::{CompressionLvl, Compressor};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use zstd::zstd_safe::{CParameter, compress_bound};
@@ -19,6 +20,8 @@ use crate::error::{Context, Error, ErrorKind, Result};
 pub struct BlockEncoder {
     compression: Compression,
     state: State,
+    /// What deflates parts of streams, which libdeflate cannot; made when first needed.
+    stream: Option<Compress>,
 }
 
 enum State {
@@ -46,7 +49,7 @@ impl BlockEncoder {
                 })?,
             ),
         };
-        Ok(BlockEncoder { compression: *compression, state })
+        Ok(BlockEncoder { compression: *compression, state, stream: None })
     }
 
     /// Compresses `raw` and appends one member or frame to `out`; uncompressed bytes are just appended.
@@ -61,7 +64,11 @@ impl BlockEncoder {
     fn encode_as(&mut self, framing: Framing, raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
         let done = match &mut self.state {
-            State::Gzip(deflate) if framing == Framing::Stream => deflate_blocks(deflate, raw, out),
+            State::Gzip(_) if framing == Framing::Stream => {
+                let level = flate2::Compression::new(self.compression.effective_level() as u32);
+                let deflate = self.stream.get_or_insert_with(|| Compress::new(level, false));
+                deflate_blocks(deflate, raw, out)
+            }
             State::None => {
                 out.extend_from_slice(raw);
                 Ok(())

@@ -9,7 +9,7 @@ use super::options::{DumpContent, DumpOptions};
 use super::plan::PlannedTable;
 use crate::archive::{
     ArchiveHeader, ArchiveTime, ArchiveVersion, DataFileSummary, Manifest, ManifestData,
-    ManifestSequence, SchemaFingerprint, own_dumper_version,
+    ManifestSequence, SchemaFingerprint, own_dumper_version, own_dumper_version_without_manifest,
 };
 use crate::connect::Session;
 use crate::error::Result;
@@ -144,6 +144,7 @@ pub(super) fn header(
     options: &DumpOptions,
     session: &SessionFacts,
     version: ArchiveVersion,
+    has_manifest: bool,
 ) -> ArchiveHeader {
     ArchiveHeader {
         version,
@@ -154,6 +155,9 @@ pub(super) fn header(
         created: ArchiveTime::from_local(options.started),
         database: session.database.clone(),
         server_version: session.version_text.clone(),
-        dumper_version: own_dumper_version(),
+        dumper_version: match has_manifest {
+            true => own_dumper_version(),
+            false => own_dumper_version_without_manifest(),
+        },
     }
 }

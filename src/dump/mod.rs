@@ -22,7 +22,8 @@ mod sink;
 mod split;
 mod work;
 
-pub use options::{DumpContent, DumpOptions, Omissions, Output};
+pub use crate::store::Output;
+pub use options::{DumpContent, DumpOptions, Omissions};
 pub use plan::{DumpPlan, PlanSummary, PlannedTableSummary, plan};
 pub use report::{DumpReport, TableReport};
 pub use split::{Piece, PieceRange};

@@ -1,7 +1,6 @@
 //! What a dump is asked to do.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::{DateTime, Local};
 
@@ -14,7 +13,7 @@ use crate::ddl::{Fidelity, RowForm};
 use crate::model::Section;
 use crate::select::SelectionRequest;
 use crate::sql::Quoting;
-use crate::store::Existing;
+use crate::store::{Existing, Output};
 
 /// Which halves of a database a dump takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,40 +74,6 @@ pub struct Omissions {
     pub unlogged_data: bool,
 }
 
-/// Where a dump goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// To a file, or to a directory for the directory format.
-    Path(PathBuf),
-    /// To standard output, where the format allows it.
-    Stdout,
-}
-
-impl Output {
-    /// Returns the path, unless it is standard output.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Output::Path(path) => Some(path),
-            Output::Stdout => None,
-        }
-    }
-}
-
-impl<P: Into<PathBuf>> From<P> for Output {
-    fn from(path: P) -> Self {
-        Output::Path(path.into())
-    }
-}
-
-impl fmt::Display for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Output::Path(path) => path.display().fmt(f),
-            Output::Stdout => f.write_str("standard output"),
-        }
-    }
-}
-
 /// What a dump is asked to do, complete and validated; nothing is taken from the environment.
 #[derive(Debug, Clone)]
 pub struct DumpOptions {
@@ -137,6 +102,8 @@ pub struct DumpOptions {
     /// With [`Fidelity::PgDump`] the settings of the session are pg_dump's too, and the archive names
     /// pg_dump and its newest version as its origin.
     pub fidelity: Fidelity,
+    /// Where data may wait that do not wait beside the output, because it is no file.
+    pub spool_folder: PathBuf,
     /// Whether a manifest proves the result; output to a pipe has none.
     pub manifest: bool,
     /// Whether to wait until the result is on disk.
@@ -191,6 +158,7 @@ impl DumpOptions {
             sections: Vec::new(),
             omit: Omissions::default(),
             fidelity: Fidelity::Corrected,
+            spool_folder: PathBuf::from("/tmp"),
             manifest: true,
             sync: true,
             quoting: Quoting::WhenNeeded,

@@ -10,7 +10,7 @@ use std::path::Path;
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
-use super::options::{DumpOptions, Output};
+use super::options::DumpOptions;
 use super::split::{self, Piece, PieceRange, TableSize};
 use crate::archive::ArchiveVersion;
 use crate::catalog::{
@@ -23,7 +23,7 @@ use crate::model::{DumpId, Kind, Oid, TocEntry};
 use crate::order;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::quote_identifier;
-use crate::store::Existing;
+use crate::store::{Existing, Output};
 
 /// A dump that is ready to run: locks held, snapshot taken, catalogs read.
 pub struct DumpPlan {
@@ -102,7 +102,8 @@ pub async fn plan(
 fn refuse_existing(output: &Path) -> Result<()> {
     let refused = match std::fs::read_dir(output) {
         Ok(mut listing) => listing.next().is_some(),
-        Err(error) => error.kind() != std::io::ErrorKind::NotFound && output.exists(),
+        // Devices and pipes are written in place.
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound && output.is_file(),
     };
     if refused {
         return Err(Error::new(
@@ -294,6 +295,8 @@ pub struct PlanSummary {
     pub server_version: String,
     /// The directory that will be written.
     pub output: String,
+    /// The format, as `--format` takes it.
+    pub format: String,
     /// The version of the archive format.
     pub archive_version: String,
     /// How table data is compressed.
@@ -356,6 +359,7 @@ impl DumpPlan {
             database: self.keeper.database.facts.database.clone(),
             server_version: self.keeper.database.facts.version_text.clone(),
             output: self.options.output.to_string(),
+            format: self.options.format.word().to_owned(),
             archive_version: self.version.to_string(),
             compression: self.options.compression.to_string(),
             jobs: self.options.jobs,
@@ -406,8 +410,8 @@ impl fmt::Display for PlanSummary {
         )?;
         writeln!(
             f,
-            "would write {} (directory format {}, {}) over {} connections",
-            self.output, self.archive_version, self.compression, self.jobs
+            "would write {} ({} format {}, {}) over {} connections",
+            self.output, self.format, self.archive_version, self.compression, self.jobs
         )?;
         writeln!(
             f,

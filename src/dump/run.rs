@@ -19,7 +19,6 @@ use tokio::task::JoinSet;
 
 use super::describe;
 use super::keep;
-use super::options::Output;
 use super::plan::{DumpPlan, PlannedTable};
 use super::queue::Queue;
 use super::report::{DumpReport, TableReport};
@@ -27,7 +26,9 @@ use super::sink::{BlockBudget, PieceSink};
 use super::split::Piece;
 use super::work;
 use crate::archive::toc::Toc;
-use crate::archive::{self, ArchiveWriter, DataFileSummary, DataFileWriter, PieceWriter};
+use crate::archive::{
+    self, ArchivePlace, ArchiveWriter, DataFileSummary, DataFileWriter, DataOrder, PieceWriter,
+};
 use crate::catalog::{ServerIdentity, SessionRecipe};
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result, with_causes};
@@ -80,13 +81,20 @@ impl DumpPlan {
             self;
         let sequences = describe::sequences(&keeper.database);
         let settings = describe::settings(&keeper.session).await?;
-        let Output::Path(path) = &options.output else {
-            let message = "archives are not written to standard output yet";
-            return Err(Error::new(ErrorKind::Usage, message));
+        let place = ArchivePlace {
+            output: options.output.clone(),
+            existing: options.existing,
+            spool_folder: options.spool_folder.clone(),
         };
-        let header = describe::header(&options, &keeper.database.facts, version);
+        let has_manifest = options.manifest && place.keeps_manifest();
+        let header = describe::header(&options, &keeper.database.facts, version, has_manifest);
         let toc = Arc::new(Toc { header, entries });
-        let writer = archive::create(path, Arc::clone(&toc), options.compression)?;
+        let writer = archive::create(&place, Arc::clone(&toc), options.compression)?;
+        let mut pieces = pieces;
+        if writer.order() == DataOrder::OfEntries {
+            // What comes before its turn waits on disk.
+            pieces.sort_by_key(|piece| (piece.table, piece.index));
+        }
         let workers = if options.jobs > 1 { options.jobs.min(pieces.len()) } else { 0 };
         let bytes = pieces.iter().map(|piece| piece.cost).sum();
         progress.phase("dumping table data", tables.len() as u64, bytes);
@@ -141,7 +149,8 @@ impl DumpPlan {
             entries: &toc.entries,
             data: &data,
         });
-        let finish = tokio::task::spawn_blocking(move || writer.finish(Some(manifest)));
+        let finish =
+            tokio::task::spawn_blocking(move || writer.finish(has_manifest.then_some(manifest)));
         finish.await.map_err(|error| {
             Error::new(ErrorKind::Internal, "the archive could not be completed").with_source(error)
         })??;

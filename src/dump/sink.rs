@@ -359,7 +359,7 @@ mod tests {
             let time = ArchiveTime::from_naive(chrono::NaiveDateTime::default());
             let header = ArchiveHeader::directory(algorithm, time);
             let toc = Arc::new(Toc { header, entries: vec![entry.clone()] });
-            let writer = create(&path, toc, compression).expect("a writer");
+            let writer = create(&path.clone().into(), toc, compression).expect("a writer");
             let file = writer.data_file(DumpId(7)).expect("a file");
             let budget = BlockBudget::new(1);
             let sink = async |index: usize| {

@@ -5,9 +5,11 @@
 //! nobody holds its lock any more. Nothing here knows what an archive is.
 
 mod lock;
+mod output;
 mod staged_directory;
 mod staged_file;
 
+pub use output::Output;
 pub use staged_directory::StagedDirectory;
 pub use staged_file::{Existing, StagedFile};
 

@@ -2,12 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::lock;
 use super::{
-    PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new, storage,
+    Output, PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new, storage,
     sync_directory,
 };
 use crate::error::Result;
@@ -36,6 +37,18 @@ pub struct StagedFile {
 }
 
 impl StagedFile {
+    /// Begins what is to be written to a path or to standard output.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StagedFile::create`].
+    pub fn open(output: &Output, existing: Existing) -> Result<Self> {
+        match output {
+            Output::Path(path) => Self::create(path, existing),
+            Output::Stdout => Self::stdout(),
+        }
+    }
+
     /// Begins a file that will be called `path`.
     ///
     /// # Errors
@@ -79,6 +92,34 @@ impl StagedFile {
             made.keep().map_err(|error| storage(&place.parent, "create a file in", error.error))?;
         drop(guard);
         Ok(StagedFile { file, work: Some(work), place: place.path, parent: place.parent, existing })
+    }
+
+    /// Begins writing to standard output, in place.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Storage`] when it is closed.
+    pub fn stdout() -> Result<Self> {
+        let place = PathBuf::from("standard output");
+        let descriptor = io::stdout().as_fd().try_clone_to_owned();
+        let file = File::from(descriptor.map_err(|error| storage(&place, "open", error))?);
+        Ok(StagedFile {
+            file,
+            work: None,
+            parent: PathBuf::new(),
+            place,
+            existing: Existing::Replace,
+        })
+    }
+
+    /// Tells whether this is a file of its own, which appears under its name at the end.
+    pub fn is_staged(&self) -> bool {
+        self.work.is_some()
+    }
+
+    /// Returns where the file will be found; for messages when it is none.
+    pub fn final_path(&self) -> &Path {
+        &self.place
     }
 
     /// Returns the file for reading back or seeking; it is the hidden one until [`StagedFile::commit`].

@@ -202,7 +202,7 @@ struct DataFile<'a> {
 
 impl Check<'_> {
     fn run(&self, depth: Depth) -> Result<Checked> {
-        let container = self.reader.check_container(depth)?;
+        let container = self.reader.check_container()?;
         container.findings.into_iter().for_each(|finding| self.report(finding));
         let data_files = self.data_files(&container.sums);
         let total = data_files.iter().map(|file| file.bytes).sum();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::archive::{
-    ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, create, open, own_dumper_version, toc,
+    ArchiveFormat, ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, create, open,
+    own_dumper_version, toc,
 };
 use crate::codec::{Algorithm, Compression};
 use crate::error::ErrorKind;
@@ -15,8 +16,20 @@ use crate::model::{DumpId, Section};
 const BLOCKS: [&str; 5] =
     ["1\tone\n2\ttwo\n", "3\tthr", "eeeeee", "ee\n4\tfour\n5\tfive\n", "6\t\\N\n"];
 
+/// Every format that has a manifest.
+const FORMATS: [ArchiveFormat; 2] = [ArchiveFormat::Directory, ArchiveFormat::Custom];
+
 fn write_archive(folder: &Path, algorithm: Algorithm, blocks: &[&str]) -> PathBuf {
-    let path = folder.join(format!("archive-{algorithm}"));
+    write_format(folder, ArchiveFormat::Directory, algorithm, blocks)
+}
+
+fn write_format(
+    folder: &Path,
+    format: ArchiveFormat,
+    algorithm: Algorithm,
+    blocks: &[&str],
+) -> PathBuf {
+    let path = folder.join(format!("archive-{}-{algorithm}", format.word()));
     let compression = Compression::new(algorithm);
     let entry = TocEntry {
         section: Section::Data,
@@ -28,12 +41,13 @@ fn write_archive(folder: &Path, algorithm: Algorithm, blocks: &[&str]) -> PathBu
     let created =
         ArchiveTime { second: 0, minute: 0, hour: 0, day: 1, month: 0, year: 126, is_dst: 0 };
     let header = ArchiveHeader {
+        format,
         version: ArchiveVersion::oldest_for(algorithm, &[]),
         dumper_version: own_dumper_version(),
         ..ArchiveHeader::directory(algorithm, created)
     };
     let toc = toc::Toc { header, entries: vec![entry] };
-    let writer = create(&path, Arc::new(toc), compression).expect("creates");
+    let writer = create(&path.clone().into(), Arc::new(toc), compression).expect("creates");
     let file = writer.data_file(DumpId(7)).expect("file");
     let mut piece = file.piece(0).expect("piece");
     let mut rows = RowHasher::new();
@@ -56,6 +70,20 @@ fn run(path: &Path, depth: Depth) -> Result<Checked> {
     check(&*reader, depth, &crate::progress::silent(), &Interrupt::default())
 }
 
+fn every_kind() -> impl Iterator<Item = (ArchiveFormat, Algorithm)> {
+    FORMATS.into_iter().flat_map(|format| Algorithm::ALL.map(|algorithm| (format, algorithm)))
+}
+
+/// Returns the files of a directory, or a single file with those beside it.
+fn files_of(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        let listing = std::fs::read_dir(path).expect("lists");
+        return listing.map(|item| item.expect("item").path()).collect();
+    }
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    vec![path.to_owned(), beside(".manifest.json"), beside(".sha256")]
+}
+
 fn kinds(path: &Path, depth: Depth) -> Vec<FindingKind> {
     run(path, depth).expect("opens").findings.iter().map(|finding| finding.kind).collect()
 }
@@ -63,11 +91,11 @@ fn kinds(path: &Path, depth: Depth) -> Vec<FindingKind> {
 #[test]
 fn a_whole_archive_has_no_findings() {
     let folder = tempfile::tempdir().expect("temp");
-    for algorithm in Algorithm::ALL {
-        let path = write_archive(folder.path(), algorithm, &BLOCKS);
+    for (format, algorithm) in every_kind() {
+        let path = write_format(folder.path(), format, algorithm, &BLOCKS);
         let quick = run(&path, Depth::Quick).expect("checks");
         let full = run(&path, Depth::Full).expect("checks");
-        assert_eq!((&quick.findings, &full.findings), (&vec![], &vec![]), "{algorithm}");
+        assert_eq!((&quick.findings, &full.findings), (&vec![], &vec![]), "{path:?}");
         assert_eq!((full.rows, full.data_entries, full.has_checksums), (6, 1, true));
         assert_eq!(full.raw_bytes, BLOCKS.concat().len() as u64 + 5);
     }
@@ -77,18 +105,19 @@ fn a_whole_archive_has_no_findings() {
 fn many_blocks_are_checked_on_all_cores() {
     let folder = tempfile::tempdir().expect("temp");
     let blocks: Vec<&str> = BLOCKS.into_iter().cycle().take(500).collect();
-    let path = write_archive(folder.path(), Algorithm::Zstd, &blocks);
-    let full = run(&path, Depth::Full).expect("checks");
-    assert_eq!((full.findings, full.rows), (vec![], 600));
+    for (format, algorithm) in every_kind() {
+        let path = write_format(folder.path(), format, algorithm, &blocks);
+        let full = run(&path, Depth::Full).expect("checks");
+        assert_eq!((full.findings, full.rows), (vec![], 600), "{path:?}");
+    }
 }
 
 #[test]
 fn a_flipped_byte_anywhere_is_found_by_both_depths() {
     let folder = tempfile::tempdir().expect("temp");
-    for algorithm in Algorithm::ALL {
-        let path = write_archive(folder.path(), algorithm, &BLOCKS);
-        for item in std::fs::read_dir(&path).expect("lists") {
-            let file = item.expect("item").path();
+    for (format, algorithm) in every_kind() {
+        let path = write_format(folder.path(), format, algorithm, &BLOCKS);
+        for file in files_of(&path) {
             let whole = std::fs::read(&file).expect("reads");
             // Every position would take a minute; the ends and a prime step meet every structure.
             let last = whole.len() - 1;
@@ -100,7 +129,7 @@ fn a_flipped_byte_anywhere_is_found_by_both_depths() {
                     if let Ok(report) = run(&path, depth) {
                         assert!(
                             !report.findings.is_empty(),
-                            "{algorithm}: {} flipped at {position}, {depth:?}",
+                            "{} flipped at {position}, {depth:?}",
                             file.display()
                         );
                     }
@@ -115,10 +144,9 @@ fn a_flipped_byte_anywhere_is_found_by_both_depths() {
 #[test]
 fn a_cut_anywhere_and_a_missing_file_are_found() {
     let folder = tempfile::tempdir().expect("temp");
-    for algorithm in [Algorithm::Zstd] {
-        let path = write_archive(folder.path(), algorithm, &BLOCKS);
-        for item in std::fs::read_dir(&path).expect("lists") {
-            let file = item.expect("item").path();
+    for format in FORMATS {
+        let path = write_format(folder.path(), format, Algorithm::Zstd, &BLOCKS);
+        for file in files_of(&path) {
             let whole = std::fs::read(&file).expect("reads");
             for length in (0..whole.len()).step_by(11) {
                 std::fs::write(&file, &whole[..length]).expect("writes");
@@ -126,6 +154,8 @@ fn a_cut_anywhere_and_a_missing_file_are_found() {
                     assert!(run(&path, depth).map_or(true, |report| !report.findings.is_empty()));
                 }
             }
+            std::fs::write(&file, [&whole[..], b"more"].concat()).expect("writes");
+            assert!(run(&path, Depth::Quick).map_or(true, |report| !report.findings.is_empty()));
             std::fs::remove_file(&file).expect("removes");
             assert!(run(&path, Depth::Quick).map_or(true, |report| !report.findings.is_empty()));
             std::fs::write(&file, &whole).expect("writes");

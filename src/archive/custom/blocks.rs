@@ -2,7 +2,7 @@
 //!
 //! Only lengths are read. Nothing that the file claims is trusted further than the file is long.
 
-use std::io::{self, BufReader};
+use std::io::BufReader;
 
 use super::{LARGE_OBJECTS_BLOCK, TABLE_BLOCK};
 use crate::archive::primitive::{FormatError, PrimitiveReader, invalid};
@@ -98,7 +98,7 @@ impl Scanner {
             if u64::from(bytes) > self.end.saturating_sub(self.position()) {
                 return Err(FormatError::Truncated("a chunk"));
             }
-            self.reader.skip(bytes).map_err(io::Error::from)?;
+            self.reader.skip(bytes)?;
         }
     }
 }

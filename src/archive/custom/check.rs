@@ -4,15 +4,15 @@
 use std::collections::HashSet;
 
 use super::CustomReader;
-use crate::archive::check::{CheckFinding, ContainerChecked, Depth, FindingKind};
+use crate::archive::check::{CheckFinding, ContainerChecked, FindingKind};
 use crate::archive::reader::ArchiveReader;
 use crate::archive::single_file;
 use crate::error::Result;
 
 /// Checks everything that is not data.
-pub(super) fn check(archive: &CustomReader, depth: Depth) -> Result<ContainerChecked> {
+pub(super) fn check(archive: &CustomReader) -> Result<ContainerChecked> {
     let name = archive.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut checked = single_file::check_beside(archive, depth)?;
+    let mut checked = single_file::check_beside(archive)?;
     let mut report = |kind, offset, entry: Option<i32>, what: String| {
         let finding = CheckFinding::file(kind, &name, what);
         checked.findings.push(CheckFinding { offset, entry, ..finding });

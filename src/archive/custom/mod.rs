@@ -14,6 +14,8 @@
 mod blocks;
 mod check;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use reader::CustomReader;

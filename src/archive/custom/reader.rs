@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::blocks::{FoundBlock, Scanner};
 use super::{LARGE_OBJECTS_BLOCK, TABLE_BLOCK};
-use crate::archive::check::{ContainerChecked, Depth};
+use crate::archive::check::ContainerChecked;
 use crate::archive::primitive::FormatError;
 use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState, Named};
 use crate::archive::single_file::Beside;
@@ -31,6 +31,8 @@ pub struct CustomReader {
     pub(super) bytes: u64,
     pub(super) toc: PlacedToc,
     manifest: ManifestState,
+    /// The positions of all blocks that are known, in order.
+    positions: Vec<u64>,
     /// The blocks that were passed over, when somebody needed to.
     scanned: OnceLock<HashMap<DumpId, FoundBlock>>,
 }
@@ -60,8 +62,17 @@ impl CustomReader {
         let mut head = HashingReader::new(whole.clone().take(toc.bytes));
         io::copy(&mut head, &mut io::sink()).map_err(|error| storage(&shown, error))?;
         let manifest = ManifestState::judge(manifest, &toc.toc, head.finish().0, toc.bytes);
-        let scanned = OnceLock::new();
-        Ok(CustomReader { path: path.to_owned(), file: whole.file, bytes, toc, manifest, scanned })
+        let mut positions: Vec<u64> = toc.positions.values().copied().flatten().collect();
+        positions.sort_unstable();
+        Ok(CustomReader {
+            path: path.to_owned(),
+            file: whole.file,
+            bytes,
+            toc,
+            manifest,
+            positions,
+            scanned: OnceLock::new(),
+        })
     }
 
     /// Returns what passes over the blocks from a place on.
@@ -114,8 +125,7 @@ impl CustomReader {
             )));
         }
         let mut scanner = self.scanner(position);
-        let (_, kind, dump_id) =
-            scanner.head().map_err(|error| self.at(position, &what, error))?;
+        let (_, kind, dump_id) = scanner.head().map_err(|error| self.at(position, &what, error))?;
         if dump_id != entry.dump_id || kind != expected {
             return Err(self.damaged(format!(
                 "could not {what}: at offset {position} there is a block of type {kind} for toc entry {dump_id}"
@@ -140,8 +150,8 @@ impl CustomReader {
 
     /// Returns where the content of a block ends at the latest when only its position is known.
     fn end_after(&self, position: u64) -> u64 {
-        let later = self.toc.positions.values().flatten().filter(|&&other| other > position);
-        later.min().copied().unwrap_or(self.bytes).min(self.bytes)
+        let next = self.positions.partition_point(|&other| other <= position);
+        self.positions.get(next).copied().unwrap_or(self.bytes).min(self.bytes)
     }
 
     fn data_at(&self, offset: u64, end: u64) -> StoredData {
@@ -159,7 +169,8 @@ impl CustomReader {
 }
 
 fn storage(shown: &str, source: io::Error) -> Error {
-    Error::new(ErrorKind::Storage, format!("could not read archive \"{shown}\"")).with_source(source)
+    Error::new(ErrorKind::Storage, format!("could not read archive \"{shown}\""))
+        .with_source(source)
 }
 
 impl ArchiveReader for CustomReader {
@@ -227,7 +238,7 @@ impl ArchiveReader for CustomReader {
         Ok(Some(self.data_at(start, end.max(start))))
     }
 
-    fn check_container(&self, depth: Depth) -> Result<ContainerChecked> {
-        super::check::check(self, depth)
+    fn check_container(&self) -> Result<ContainerChecked> {
+        super::check::check(self)
     }
 }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::TOC_FILE;
-use crate::archive::check::{ContainerChecked, Depth};
+use crate::archive::check::ContainerChecked;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest};
-use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState};
+use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState, Named};
 use crate::archive::stored_data::StoredData;
 use crate::archive::toc::{self, Toc};
 use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveVersion};
@@ -176,7 +176,7 @@ impl DirectoryReader {
             )
         })?;
         let shown = self.files.shown(&stored.name);
-        Ok(Box::new(Named { inner: decoder(stored.algorithm, stored.file), shown, offset: 0 }))
+        Ok(Box::new(Named::new(decoder(stored.algorithm, stored.file), shown)))
     }
 
     /// Reads a line of a list of large objects: the oid, a blank, the name of the file.
@@ -184,7 +184,7 @@ impl DirectoryReader {
         let parts = line.split_once(char::is_whitespace);
         match parts.and_then(|(oid, file)| Some((oid.parse().ok()?, file.trim()))) {
             Some((oid, file)) if toc::is_plain_file_name(file) => {
-                Ok(LargeObjectFile { oid, file: file.to_owned() })
+                Ok(LargeObjectFile { oid, file: file.to_owned(), position: 0 })
             }
             _ => Err(Error::new(
                 ErrorKind::Archive,
@@ -276,34 +276,7 @@ impl ArchiveReader for DirectoryReader {
         Ok(Some(StoredData::of_file(file, bytes, Algorithm::from_suffix(&name))))
     }
 
-    fn check_container(&self, _depth: Depth) -> Result<ContainerChecked> {
+    fn check_container(&self) -> Result<ContainerChecked> {
         super::check::check(self)
-    }
-}
-
-/// A reader whose errors name the file and how far it had come.
-struct Named {
-    inner: Box<dyn Read + Send>,
-    shown: PathBuf,
-    offset: u64,
-}
-
-impl Read for Named {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.inner.read(buffer) {
-            Ok(count) => {
-                self.offset += count as u64;
-                Ok(count)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(error) => Err(io::Error::new(
-                error.kind(),
-                format!(
-                    "could not read \"{}\" after {} decompressed bytes: {error}",
-                    self.shown.display(),
-                    self.offset
-                ),
-            )),
-        }
     }
 }

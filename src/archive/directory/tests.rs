@@ -40,7 +40,7 @@ fn table_data(id: i32, table: &str) -> TocEntry {
 
 fn writer(path: &Path, algorithm: Algorithm, entries: &[TocEntry]) -> Box<dyn ArchiveWriter> {
     let toc = Toc { header: header(algorithm, entries), entries: entries.to_vec() };
-    create(path, Arc::new(toc), Compression::new(algorithm)).expect("creates")
+    create(&path.into(), Arc::new(toc), Compression::new(algorithm)).expect("creates")
 }
 
 fn block(piece: &PieceWriter, text: &str) -> (EncodedBlock, Fingerprint) {
@@ -250,7 +250,7 @@ fn what_is_not_an_archive_is_named() {
     let empty = open(folder.path()).err().expect("empty directory");
     assert!(empty.message().ends_with("(\"toc.dat\" does not exist)"), "{empty}");
     for (content, what) in [
-        (&b"PGDMP\x01\x10"[..], "custom format"),
+        (&b"PGDMP\x01\x10"[..], "at offset 5 in the header"),
         (b"--\n-- PostgreSQL database dump\n--\n\n", "a plain script"),
         (b"", "an empty file"),
         (b"hello", "not a PostgreSQL archive"),

@@ -74,7 +74,7 @@ fn write(path: &Path, algorithm: Algorithm, version: ArchiveVersion) {
         ..ArchiveHeader::directory(algorithm, created)
     };
     let toc = Toc { header, entries: entries() };
-    let writer = create(path, Arc::new(toc), compression).expect("creates");
+    let writer = create(&path.into(), Arc::new(toc), compression).expect("creates");
     let mut manifest = Manifest::default();
     for (id, table, pieces) in [(1_000, "t", &ROWS[..]), (5, "empty", &[])] {
         let file = writer.data_file(DumpId(id)).expect("file");
