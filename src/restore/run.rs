@@ -16,7 +16,7 @@ use tokio::task::{Id, JoinSet};
 use super::analyze::{self, Analyze};
 use super::plan::RestorePlan;
 use super::report::{IgnoredError, RestoreReport, TableReport};
-use super::schedule::{Item, Job, Limits, Order, Schedule};
+use super::schedule::{ExistingKeys, Item, Job, Limits, Order, Schedule};
 use super::session::make_durable;
 use super::worker::{Context, Done, Tables, Worker};
 use super::{clean, create, sequences};
@@ -236,7 +236,12 @@ impl Crew {
         };
         let locks = (context.target.lock_share / connections).max(8);
         let together = context.options.transaction_size.unwrap_or(ENTRIES_TOGETHER);
-        let schedule = Schedule::new(&items, order, Limits { entries: together, locks });
+        let existing_keys = match context.options.disable_triggers {
+            true => ExistingKeys::Disabled,
+            false => ExistingKeys::InForce,
+        };
+        let limits = Limits { entries: together, locks, existing_keys };
+        let schedule = Schedule::new(&items, order, limits);
         self.hand_out(schedule).await
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Item, Node, State, is_definition, lock_weight};
+use super::{ExistingKeys, Item, Node, State, is_definition, lock_weight};
 use crate::archive::statements::{Pass, loads_via_partition_root};
 use crate::model::{DumpId, Section, TocEntry};
 
@@ -40,7 +40,7 @@ pub(super) struct Graph<'a, 'b> {
 }
 
 impl<'a, 'b> Graph<'a, 'b> {
-    pub(super) fn build(items: &'a [Item<'b>]) -> Vec<Node> {
+    pub(super) fn build(items: &'a [Item<'b>], keys: ExistingKeys) -> Vec<Node> {
         let sections = effective_sections(items.iter().map(|item| item.entry));
         let by_id = items
             .iter()
@@ -84,7 +84,10 @@ impl<'a, 'b> Graph<'a, 'b> {
         graph.order_definitions();
         graph.hold_data_back();
         graph.order_inherited_triggers();
-        graph.order_data_by_existing_keys();
+        if keys == ExistingKeys::InForce {
+            graph.order_data_by_existing_keys();
+            graph.order_data_of_unknown_tables();
+        }
         graph.order_partition_root_loads();
         graph.order_passes();
         for node in &mut graph.nodes {
@@ -374,6 +377,27 @@ impl<'a, 'b> Graph<'a, 'b> {
             earlier.dedup();
             for other in earlier {
                 self.must_follow(position, other);
+            }
+        }
+    }
+
+    /// Lets the rows of tables that the archive does not define come one after the other, in its order.
+    ///
+    /// Configuration tables of extensions and the tables of a dump of rows alone may have foreign keys
+    /// that the archive does not know; pg_dump has sorted their rows by these keys and writes down
+    /// nothing else about them.
+    fn order_data_of_unknown_tables(&mut self) {
+        let mut before = None;
+        for position in 0..self.items.len() {
+            let item = self.items[position];
+            if item.entry.desc != "TABLE DATA"
+                || !item.wanted
+                || !self.dependencies(position).is_empty()
+            {
+                continue;
+            }
+            if let Some(before) = before.replace(position) {
+                self.must_follow(position, before);
             }
         }
     }

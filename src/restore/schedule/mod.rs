@@ -63,6 +63,17 @@ pub(super) struct Limits {
     pub(super) entries: usize,
     /// Locks of one transaction at most, as [`lock_weight`] estimates them.
     pub(super) locks: usize,
+    /// Whether foreign keys that exist already are in force while rows are loaded.
+    pub(super) existing_keys: ExistingKeys,
+}
+
+/// Whether foreign keys that exist already are in force while rows are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExistingKeys {
+    /// Rows must come after those they point at.
+    InForce,
+    /// `--disable-triggers`: the order of rows does not matter.
+    Disabled,
 }
 
 /// A piece of work for one connection; the numbers are positions in the list of items.
@@ -175,7 +186,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Builds the graph; `items` are in the order of the archive.
     pub(super) fn new(items: &[Item<'_>], order: Order, limits: Limits) -> Self {
-        let nodes = Graph::build(items);
+        let nodes = Graph::build(items, limits.existing_keys);
         let mut line: Vec<usize> =
             (0..nodes.len()).filter(|&node| nodes[node].item.is_some()).collect();
         line.sort_by_key(|&node| (nodes[node].pass, nodes[node].item));

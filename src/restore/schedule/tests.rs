@@ -77,8 +77,7 @@ impl Archive {
     /// jobs in the order they were handed out.
     fn run(&self, workers: usize) -> Vec<Vec<String>> {
         let items = self.items();
-        let mut schedule =
-            Schedule::new(&items, Order::Parallel(workers), Limits { entries: 100, locks: 1000 });
+        let mut schedule = Schedule::new(&items, Order::Parallel(workers), limits(100, 1000));
         let mut running = VecDeque::new();
         let mut jobs = Vec::new();
         while !schedule.is_done() {
@@ -92,6 +91,10 @@ impl Archive {
         }
         jobs
     }
+}
+
+fn limits(entries: usize, locks: usize) -> Limits {
+    Limits { entries, locks, existing_keys: ExistingKeys::InForce }
 }
 
 fn job_of(jobs: &[Vec<String>], name: &str) -> usize {
@@ -141,8 +144,7 @@ fn an_index_waits_for_its_own_data_only_and_a_foreign_key_for_both() {
 fn entries_that_lock_the_same_table_never_run_at_the_same_time() {
     let archive = shop();
     let items = archive.items();
-    let mut schedule =
-        Schedule::new(&items, Order::Parallel(4), Limits { entries: 100, locks: 1000 });
+    let mut schedule = Schedule::new(&items, Order::Parallel(4), limits(100, 1000));
     let mut running: Vec<Job> = Vec::new();
     while !schedule.is_done() {
         while let Some(job) = schedule.next() {
@@ -183,8 +185,7 @@ fn unselected_entries_keep_the_order_of_what_is_around_them() {
     for item in &mut items {
         item.wanted = matches!(item.entry.desc.as_str(), "TABLE" | "FK CONSTRAINT");
     }
-    let mut schedule =
-        Schedule::new(&items, Order::Parallel(2), Limits { entries: 100, locks: 1000 });
+    let mut schedule = Schedule::new(&items, Order::Parallel(2), limits(100, 1000));
     let first = schedule.next().expect("tables");
     assert_eq!(first, Job::Statements(vec![1, 2]));
     assert_eq!(schedule.next(), None);
@@ -206,8 +207,7 @@ fn tables_wait_for_the_functions_before_them_and_their_rows_for_all_definitions(
     archive.data("checked", 5);
     archive.data("plain", 1);
     let items = archive.items();
-    let mut schedule =
-        Schedule::new(&items, Order::Parallel(2), Limits { entries: 2, locks: 1000 });
+    let mut schedule = Schedule::new(&items, Order::Parallel(2), limits(2, 1000));
     let functions = schedule.next().expect("functions");
     assert_eq!(functions, Job::Statements(vec![0, 1]));
     assert_eq!(schedule.next(), None);
@@ -238,7 +238,7 @@ fn circular_dependencies_end_in_archive_order() {
 fn one_connection_keeps_the_order_of_the_archive_in_each_pass() {
     let archive = shop();
     let items = archive.items();
-    let mut schedule = Schedule::new(&items, Order::Archive, Limits { entries: 2, locks: 1000 });
+    let mut schedule = Schedule::new(&items, Order::Archive, limits(2, 1000));
     let mut seen = Vec::new();
     while let Some(job) = schedule.next() {
         assert_eq!(schedule.next(), None);
@@ -256,8 +256,7 @@ fn batches_stay_below_the_lock_limit() {
         archive.add("TABLE", &format!("t{number}"), &[]);
     }
     let items = archive.items();
-    let mut schedule =
-        Schedule::new(&items, Order::Parallel(1), Limits { entries: 100, locks: 12 });
+    let mut schedule = Schedule::new(&items, Order::Parallel(1), limits(100, 12));
     while let Some(job) = schedule.next() {
         assert!(job.items().len() <= 3);
         schedule.finish(&job);
@@ -290,10 +289,28 @@ fn rows_follow_the_foreign_keys_that_exist() {
     for item in &mut items {
         item.wanted = item.is_data;
     }
-    let mut schedule =
-        Schedule::new(&items, Order::Parallel(2), Limits { entries: 100, locks: 1000 });
+    let mut schedule = Schedule::new(&items, Order::Parallel(2), limits(100, 1000));
     assert_eq!(schedule.next(), Some(Job::Data(3)));
     assert_eq!(schedule.next(), None);
     schedule.finish(&Job::Data(3));
     assert_eq!(schedule.next(), Some(Job::Data(2)));
+}
+
+#[test]
+fn rows_of_tables_that_the_archive_does_not_define_keep_its_order() {
+    let mut archive = Archive::default();
+    archive.add("TABLE DATA", "parent", &[]).has_data = true;
+    archive.add("TABLE DATA", "child", &[]).has_data = true;
+    archive.sizes[1] = 1000;
+    let items = archive.items();
+    let mut schedule = Schedule::new(&items, Order::Parallel(2), limits(100, 1000));
+    let first = schedule.next().expect("work");
+    assert_eq!(first, Job::Data(0));
+    assert_eq!(schedule.next(), None);
+    schedule.finish(&first);
+    assert_eq!(schedule.next(), Some(Job::Data(1)));
+
+    let free = Limits { existing_keys: ExistingKeys::Disabled, ..limits(100, 1000) };
+    let mut schedule = Schedule::new(&items, Order::Parallel(2), free);
+    assert!(schedule.next().is_some() && schedule.next().is_some());
 }
