@@ -11,6 +11,11 @@ use crate::model::acl::Acl;
 use crate::model::table::{Column, NotNull};
 use crate::model::{Components, Oid, ServerVersion};
 
+/// Returns the query for the columns of relations.
+///
+/// The option `pg_attver`, which servers keep for themselves since the minor releases of November 2026
+/// (15.20), is left out as in the pg_dump of these releases: no server takes it from a script, and
+/// it is another in every database. pg_dump 18.6 does not know it and prints it.
 fn columns(version: ServerVersion, oids: &str) -> String {
     let compression = if version.has_column_compression() { "a.attcompression" } else { "''" };
     let (not_null, constraints) = if version.has_table_not_null_constraints() {
@@ -31,7 +36,9 @@ fn columns(version: ServerVersion, oids: &str) -> String {
             a.attgenerated, a.attstattarget, a.attstorage, t.typstorage,
             {compression} as attcompression,
             pg_catalog.format_type(t.oid, a.atttypmod) as type_name,
-            pg_catalog.array_to_string(a.attoptions, ', ') as options,
+            case when a.attoptions is not null then pg_catalog.array_to_string(array(
+                select o from pg_catalog.unnest(a.attoptions) o
+                where not pg_catalog.starts_with(o, 'pg_attver=')), ', ') end as options,
             case when a.attfdwoptions is not null then pg_catalog.array_to_string(array(
                 select pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value)
                 from pg_catalog.pg_options_to_table(a.attfdwoptions)
