@@ -8,6 +8,7 @@
 //! -- until 13
 //! -- needs icu
 //! -- needs extension hstore btree_gin
+//! -- needs library plperl
 //! -- options -n public
 //! -- restorable since 16: why
 //! -- not restorable: why
@@ -23,7 +24,7 @@ use std::sync::Mutex;
 use crate::support::installation::REQUIRED;
 use crate::support::oracle::{self, Oracle, RESTRICT_KEY};
 use crate::support::server::Server;
-use crate::support::{World, every_server, newest_server};
+use crate::support::{World, every_server, missing, newest_server};
 
 /// The roles that fixtures give things to.
 const ROLES: [&str; 3] = ["object_boss", "object_reader", "Object \"Röle"];
@@ -81,6 +82,10 @@ impl Fixture {
         let maintenance = server.uri("postgres");
         let counts = |sql: &str| crate::support::database::psql(&maintenance, sql).trim() != "0";
         let until = self.directive("until ").map(|until| until.parse::<u32>().expect("a version"));
+        let loads = |library: &str| {
+            let sql = format!("load '$libdir/{library}'");
+            crate::support::database::run_psql(&maintenance, &sql).is_ok()
+        };
         server.major() >= self.since
             && until.is_none_or(|until| server.major() <= until)
             && (self.directive("needs icu").is_none()
@@ -92,6 +97,9 @@ impl Fixture {
                     ))
                 })
             })
+            && self
+                .directive("needs library")
+                .is_none_or(|libraries| libraries.split_whitespace().all(loads))
     }
 
     /// Tells whether the text that pg_dump 18 writes can be loaded into a server.
@@ -200,11 +208,19 @@ fn schema_text_of_every_kind_equals_stock() {
     for server in every_server() {
         make_roles(server);
     }
+    for server in every_server() {
+        server.offer_sample_extension();
+    }
     let work: VecDeque<(&Fixture, &Server)> = fixtures
         .iter()
         .flat_map(|fixture| every_server().iter().map(move |server| (fixture, server)))
         .filter(|(fixture, server)| fixture.fits(server))
         .collect();
+    for fixture in &fixtures {
+        if !work.iter().any(|(fitting, _)| fitting.name == fixture.name) {
+            missing(&format!("no server fits fixtures/objects/{}.sql", fixture.name));
+        }
+    }
     let work = Mutex::new(work);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

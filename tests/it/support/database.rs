@@ -72,7 +72,8 @@ pub(crate) fn psql(uri: &str, script: &str) -> String {
     run_psql(uri, script).unwrap_or_else(|error| panic!("psql {uri}: {error}\n{script}"))
 }
 
-fn run_psql(uri: &str, script: &str) -> Result<String, String> {
+/// Runs a script with psql; an error is psql's words.
+pub(crate) fn run_psql(uri: &str, script: &str) -> Result<String, String> {
     let mut child = Command::new(oracle::psql_program())
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-", "-d", uri])
         .env_clear()

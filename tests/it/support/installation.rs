@@ -49,6 +49,34 @@ impl Installation {
         Installation::all().iter().find(|installation| installation.major == major)
     }
 
+    /// Copies the extension of `fixtures/extension` to the others of this installation.
+    pub(crate) fn install_extension(&self) -> Result<(), String> {
+        let said =
+            |error: &dyn std::fmt::Display, path: &Path| format!("{}: {error}", path.display());
+        // Debian keeps the shared files elsewhere than the programs, the other builds beside them.
+        let beside = self.bin.parent().unwrap_or(&self.bin).join("share");
+        let candidates = [
+            beside.join("postgresql/extension"),
+            beside.join("extension"),
+            PathBuf::from(format!("/usr/share/postgresql/{}/extension", self.major)),
+        ];
+        let Some(folder) = candidates.iter().find(|folder| folder.join("plpgsql.control").exists())
+        else {
+            return Err(format!("no folder of extensions beside {}", self.bin.display()));
+        };
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/extension");
+        for entry in std::fs::read_dir(&source).map_err(|error| said(&error, &source))? {
+            let file = entry.map_err(|error| said(&error, &source))?.path();
+            let target = folder.join(file.file_name().unwrap_or_default());
+            let content = std::fs::read(&file).map_err(|error| said(&error, &file))?;
+            if std::fs::read(&target).is_ok_and(|there| there == content) {
+                continue;
+            }
+            std::fs::write(&target, &content).map_err(|error| said(&error, &target))?;
+        }
+        Ok(())
+    }
+
     /// Prepares a program that must not run as root, with nothing of our environment.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = unprivileged(&self.bin.join(program));

@@ -65,7 +65,7 @@ impl Oracle {
     pub(crate) fn pg_dump(&self, database: &Database, arguments: &[&str]) -> String {
         let mut command = self.command("pg_dump");
         command.arg(format!("--restrict-key={RESTRICT_KEY}"));
-        run(command.args(arguments).args(["-d", database.uri()]))
+        without_internal_options(run(command.args(arguments).args(["-d", database.uri()])))
     }
 
     /// Writes an archive with stock pg_dump.
@@ -111,4 +111,17 @@ pub(crate) fn psql_program() -> &'static Path {
 fn conformance() -> Option<PathBuf> {
     let candidates = conformance_directories().into_iter().map(|d| d.join("pg18/bin"));
     candidates.into_iter().find(|bin| bin.join("pg_restore").exists())
+}
+
+/// Takes out what a pg_dump older than the server prints by mistake.
+///
+/// Since the minor releases of November 2026 servers keep an option `pg_attver` for themselves in each
+/// column. Their own pg_dump leaves it out; the one before them prints a statement for it that no server
+/// accepts.
+pub(crate) fn without_internal_options(text: String) -> String {
+    if !text.contains(" SET (pg_attver=") {
+        return text;
+    }
+    let is_internal = |line: &&str| line.starts_with("ALTER ") && line.contains(" SET (pg_attver=");
+    text.split_inclusive('\n').filter(|line| !is_internal(line)).collect()
 }

@@ -119,6 +119,22 @@ impl Server {
         Some(*cluster.get_or_insert_with(|| Box::leak(Box::new(Cluster::start(installation, "")))))
     }
 
+    /// Puts the extension of `fixtures/extension` where this server looks for extensions.
+    ///
+    /// Where that is not possible (somebody else's server, a directory of root's) it is said loudly.
+    pub(crate) fn offer_sample_extension(&self) {
+        let Home::Own { installation, .. } = &self.home else {
+            let count = "select count(*) from pg_available_extensions where name = 'pgark_sample'";
+            if psql(&self.uri("postgres"), count).trim() == "0" {
+                missing(&format!("{self} does not offer the extension of fixtures/extension"));
+            }
+            return;
+        };
+        if let Err(error) = installation.install_extension() {
+            missing(&format!("the extension of fixtures/extension cannot be installed: {error}"));
+        }
+    }
+
     /// Makes an empty database whose name begins with `name`.
     pub(crate) fn database(&self, name: &str) -> Database {
         Database::create(self, name, "")
