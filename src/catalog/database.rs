@@ -1,8 +1,8 @@
 //! The database itself, from `pg_database`, `pg_db_role_setting` and the shared comments and labels
 //! (`dumpDatabase`, `dumpDatabaseConfig` in `pg_dump.c`).
 
-use super::value::optional;
-use super::{Reader, inconsistent};
+use super::Reader;
+use super::value::{optional, setting};
 use crate::error::Result;
 use crate::model::acl::Acl;
 use crate::model::database::DatabaseProperties;
@@ -83,15 +83,8 @@ pub(super) async fn read_database(reader: &mut Reader<'_>) -> Result<()> {
         }
     }
     for row in reader.session.query("read settings of the database", SETTINGS).await?.iter() {
-        let setting = row.text("setting")?;
-        let (name, value) = setting
-            .split_once('=')
-            .ok_or_else(|| inconsistent(format!("setting \"{setting}\" has no value")))?;
-        properties.settings.push((
-            row.optional("rolname").map(str::to_owned),
-            name.to_owned(),
-            value.to_owned(),
-        ));
+        let (name, value) = setting(row.text("setting")?)?;
+        properties.settings.push((row.optional("rolname").map(str::to_owned), name, value));
     }
     reader.database.properties = properties;
     Ok(())

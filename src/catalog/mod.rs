@@ -9,6 +9,7 @@
 mod access_method;
 mod aggregate;
 mod cast;
+mod cluster;
 mod collation;
 mod column;
 mod column_default;
@@ -58,6 +59,7 @@ use crate::model::{
 };
 use crate::select::{LargeObjectChoice, Selection};
 
+pub use cluster::{RolePasswords, matching_databases, read_cluster};
 pub use keeper::{Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName};
 pub use selection::resolve_selection;
 pub use settings::{SessionSettings, Transaction};

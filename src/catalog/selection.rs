@@ -159,7 +159,7 @@ impl Resolver<'_> {
 ///
 /// The collation is named because `name` columns compare by bytes and the pattern language promises
 /// the database's own character classes.
-fn matches(column: &str, regex: &str) -> String {
+pub(super) fn matches(column: &str, regex: &str) -> String {
     format!(
         "{column} operator(pg_catalog.~) {} collate pg_catalog.default",
         quote_literal_for_server(regex)

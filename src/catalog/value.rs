@@ -35,3 +35,10 @@ pub(crate) fn array(row: &Row<'_>, column: &str) -> Result<Vec<String>> {
         None => Ok(Vec::new()),
     }
 }
+
+/// Returns name and value of an item of `setconfig`.
+pub(crate) fn setting(item: &str) -> Result<(String, String)> {
+    item.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| inconsistent(format!("setting \"{item}\" has no value")))
+}

@@ -24,6 +24,7 @@ pub(super) fn params(
     // A connection string beside the URL would be two answers to one question: the typed one rules.
     let url = url.filter(|_| !named.is_some_and(crate::connect::is_connection_string));
     let request = ConnectRequest {
+        base: None,
         dbname: url.or(named).map(str::to_owned),
         host: arguments.host.clone(),
         port: arguments.port.clone(),

@@ -43,6 +43,7 @@ pub fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
     match drop_in(&typed) {
         Some(("pg_dump", arguments)) => return pg_dump::run(arguments, &world),
+        Some(("pg_dumpall", arguments)) => return drop_in::pg_dumpall::run(arguments, &world),
         Some((name, _)) => {
             let message = format!("this version of pgark does not stand in for {name}");
             let error = Error::new(ErrorKind::Usage, message)

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use super::connection;
+use super::drop_in::restrict_key::restrict_key;
 use super::world::World;
 use crate::archive::script::{self, LargeObjectScript, ScriptChoices, ScriptOptions, ScriptSource};
 use crate::archive::statements::{self, is_database_entry};
@@ -248,10 +249,7 @@ async fn dump(arguments: &Arguments, sections: &[Section], params: ConnectParams
     let entries = printed(entries, arguments.create, sections);
     let options = ScriptOptions {
         choices: ScriptChoices {
-            restrict_key: match &arguments.restrict_key {
-                Some(key) => key.clone(),
-                None => random_key()?,
-            },
+            restrict_key: restrict_key(arguments.restrict_key.as_deref())?,
             clean: arguments.clean,
             if_exists: arguments.if_exists,
             create: arguments.create,
@@ -285,11 +283,6 @@ fn check(arguments: &Arguments) -> Result<Vec<Section>> {
         return usage(
             "only -s/--schema-only is supported yet; use \"pgark dump\" for data".to_owned(),
         );
-    }
-    if let Some(key) = &arguments.restrict_key
-        && (key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-    {
-        return usage("invalid restrict key".to_owned());
     }
     let mut sections = Vec::new();
     for section in &arguments.section {
@@ -358,16 +351,6 @@ fn printed(entries: Vec<TocEntry>, create: bool, sections: &[Section]) -> Vec<To
             statements::is_session_entry(entry) || sections.contains(&current)
         })
         .collect()
-}
-
-/// Makes a key that nobody who supplied the dumped data can know.
-fn random_key() -> Result<String> {
-    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut bytes = [0; 63];
-    getrandom::fill(&mut bytes)
-        .context(ErrorKind::Internal, || "could not make a key".to_owned())?;
-    // The slight preference for the first letters does not matter in 63 of them.
-    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect())
 }
 
 /// There are no rows in a script of definitions.

@@ -27,6 +27,9 @@ const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 /// What a person asked for on the command line.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectRequest {
+    /// A connection string or a URI that the options below complete and override, as pg_dumpall's `-d`;
+    /// its database is only a default.
+    pub base: Option<String>,
     /// The name of a database, a connection string or a URI.
     pub dbname: Option<String>,
     /// `-h`: host names, addresses or socket directories, separated by commas.
@@ -142,6 +145,9 @@ impl ConnectParams {
     /// that cannot be understood is an error of kind [`ErrorKind::Usage`].
     pub fn resolve(request: &ConnectRequest, environment: &Environment) -> Result<ConnectParams> {
         let mut settings = Settings::default();
+        if let Some(base) = request.base.as_deref().filter(|base| !base.is_empty()) {
+            conninfo::parse(base, &mut settings)?;
+        }
         for (name, value) in
             [("host", &request.host), ("port", &request.port), ("user", &request.user)]
         {

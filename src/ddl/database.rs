@@ -3,11 +3,11 @@
 //! Every archive holds them; a restore or a script uses them only when the database is to be created.
 
 use super::Writer;
+use super::shared;
 use super::writer::{AclTarget, Target};
 use crate::error::Result;
 use crate::model::database::DatabaseProperties;
 use crate::model::{Section, TocEntry};
-use crate::sql::{quote_literal_for_server, setting_value};
 
 pub(super) fn create_database(writer: &mut Writer<'_>) -> Result<()> {
     let database = writer.database;
@@ -35,16 +35,11 @@ pub(super) fn create_database(writer: &mut Writer<'_>) -> Result<()> {
         writer.database_comment(&target, comment);
     }
     if writer.options.security_labels {
-        let labels: String = properties
-            .security_labels
-            .iter()
-            .map(|(provider, label)| {
-                // Shared labels are written in the form that every server reads alike.
-                let provider = writer.identifier(provider);
-                let label = quote_literal_for_server(label);
-                format!("SECURITY LABEL FOR {provider} ON DATABASE {name} IS {label};\n")
-            })
-            .collect();
+        let labels = shared::security_labels(
+            writer.quoting,
+            &format!("DATABASE {name}"),
+            &properties.security_labels,
+        );
         writer.push_security_labels(labels, &target);
     }
     writer.database_acl(
@@ -134,11 +129,7 @@ fn settings(writer: &Writer<'_>, name: &str, properties: &DatabaseProperties) ->
             Some(role) => format!("ROLE {} IN DATABASE {name}", writer.identifier(role)),
             None => format!("DATABASE {name}"),
         };
-        text.push_str(&format!(
-            "ALTER {scope} SET {} TO {};\n",
-            writer.identifier(setting),
-            setting_value(setting, value, quote_literal_for_server)
-        ));
+        text.push_str(&shared::alter_setting(writer.quoting, &scope, setting, value));
     }
     text
 }

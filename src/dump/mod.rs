@@ -12,6 +12,7 @@
 
 mod block;
 mod describe;
+mod globals;
 mod keep;
 mod options;
 mod plan;
@@ -23,6 +24,7 @@ mod split;
 mod work;
 
 pub use crate::store::Output;
+pub use globals::{Globals, GlobalsOptions, PasswordChoice, globals};
 pub use options::{DumpContent, DumpOptions, Omissions};
 pub use plan::{DumpPlan, PlanSummary, PlannedTableSummary, plan};
 pub use report::{DumpReport, TableReport};

@@ -8,6 +8,7 @@ pub mod access_method;
 pub mod acl;
 pub mod aggregate;
 pub mod cast;
+pub mod cluster;
 pub mod collation;
 pub mod column_default;
 pub mod constraint;

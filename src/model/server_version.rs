@@ -123,6 +123,14 @@ impl ServerVersion {
     pub fn has_locale_provider(self) -> bool {
         self.at_least(15)
     }
+    /// `pg_parameter_acl`: privileges on configuration parameters (15).
+    pub fn has_parameter_privileges(self) -> bool {
+        self.at_least(15)
+    }
+    /// Grants of roles have options and a grantor that can be relied on (16).
+    pub fn has_membership_options(self) -> bool {
+        self.at_least(16)
+    }
     /// `pg_index.indnullsnotdistinct` (15).
     pub fn has_nulls_not_distinct(self) -> bool {
         self.at_least(15)

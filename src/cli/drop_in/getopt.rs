@@ -145,7 +145,12 @@ impl<Id: Copy + PartialEq> Getopt<Id> {
 
 /// Returns the path that a value names.
 pub(super) fn path(value: &str) -> PathBuf {
-    OsString::from_vec(text::encode(value).into_owned()).into()
+    argument(value).into()
+}
+
+/// Returns a value as an argument, byte for byte as it came.
+pub(super) fn argument(value: &str) -> OsString {
+    OsString::from_vec(text::encode(value).into_owned())
 }
 
 /// Returns the text that an argument carries.

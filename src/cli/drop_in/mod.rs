@@ -3,3 +3,7 @@
 
 pub(super) mod filter_file;
 pub(super) mod getopt;
+pub(super) mod messages;
+pub(super) mod pg_dumpall;
+mod pg_dumpall_help;
+pub(super) mod restrict_key;

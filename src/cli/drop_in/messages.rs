@@ -1,0 +1,94 @@
+//! Messages in the form of PostgreSQL's tools: `TOOL: error: ...`, `TOOL: warning: ...`, `TOOL: hint: ...`.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::getopt::Misuse;
+use crate::error::{Error, ErrorKind};
+use crate::progress::Progress;
+
+/// Who speaks.
+#[derive(Debug)]
+pub(in crate::cli) struct Speaker {
+    tool: &'static str,
+    verbose: AtomicBool,
+}
+
+impl Speaker {
+    /// Makes the voice of a tool, which tells warnings and errors.
+    pub(in crate::cli) const fn new(tool: &'static str) -> Self {
+        Speaker { tool, verbose: AtomicBool::new(false) }
+    }
+
+    /// Makes it tell also what it does (`-v`).
+    pub(in crate::cli) fn be_verbose(&self) {
+        self.verbose.store(true, Ordering::Relaxed);
+    }
+
+    /// Says something on standard error.
+    #[expect(clippy::print_stderr, reason = "the messages of a command line tool")]
+    pub(in crate::cli) fn say(&self, message: &str) {
+        eprintln!("{}: {message}", self.tool);
+    }
+
+    /// Prints what was asked for on standard output and ends.
+    #[expect(clippy::print_stdout, reason = "what was asked for")]
+    pub(in crate::cli) fn tell(&self, text: &str) -> ExitCode {
+        print!("{text}");
+        ExitCode::SUCCESS
+    }
+
+    /// Complains about an argument, in the words of the C library.
+    pub(super) fn refuse(&self, misuse: &Misuse) -> ExitCode {
+        self.say(&misuse.0);
+        self.say(&format!("hint: {}", self.try_help()));
+        ExitCode::FAILURE
+    }
+
+    /// Makes an error about how the tool was called, with the pointer to its help.
+    pub(in crate::cli) fn misused(&self, message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Usage, message.into()).with_hint(self.try_help())
+    }
+
+    /// Tells an error with its causes and hints; the stock tools know one code for all failures.
+    pub(in crate::cli) fn fail(&self, error: &Error) -> ExitCode {
+        let mut text = format!("error: {error}");
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause_text(cause));
+            source = cause.source();
+        }
+        self.say(&text);
+        for hint in error.hints() {
+            self.say(&format!("hint: {hint}"));
+        }
+        ExitCode::FAILURE
+    }
+
+    fn try_help(&self) -> String {
+        format!("Try \"{} --help\" for more information.", self.tool)
+    }
+}
+
+/// Returns the words of a cause; the C library says what the system refused without its number.
+fn cause_text(cause: &(dyn std::error::Error + 'static)) -> String {
+    let text = cause.to_string();
+    let number = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+    match number.and_then(|number| text.strip_suffix(&format!(" (os error {number})"))) {
+        Some(words) => words.to_owned(),
+        None => text,
+    }
+}
+
+impl Progress for Speaker {
+    fn warning(&self, message: &str) {
+        self.say(&format!("warning: {message}"));
+    }
+
+    fn info(&self, message: &str) {
+        if self.verbose.load(Ordering::Relaxed) {
+            self.say(message);
+        }
+    }
+}

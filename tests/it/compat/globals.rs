@@ -1,0 +1,122 @@
+//! `pgark pg_dumpall` prints what pg_dumpall 18 prints, whatever the server.
+//!
+//! Roles and tablespaces belong to the whole server, so every test has servers of its own.
+
+use std::process::Command;
+
+use crate::support::cluster::{Cluster, run};
+use crate::support::database::psql;
+use crate::support::installation::Installation;
+use crate::support::oracle::{self, Oracle, RESTRICT_KEY};
+use crate::support::{World, every_server};
+
+use super::assert_same_text;
+
+/// Starts a server with `fixtures/globals`, as far as its version has such things.
+fn cluster(installation: &Installation) -> Cluster {
+    let cluster = Cluster::start(installation, "");
+    let directory = cluster.directory().display();
+    let variables = format!(
+        "\\set first '{directory}/first'\n\\set second '{directory}/sec ond'\n\
+         \\set make_directories 'cat >/dev/null; mkdir \"{directory}/first\" \"{directory}/sec ond\"'\n"
+    );
+    let since = [(12, "globals"), (15, "globals_15"), (16, "globals_16")];
+    for (_, file) in since.iter().filter(|(major, _)| installation.major >= *major) {
+        let path = format!("{}/fixtures/globals/{file}.sql", env!("CARGO_MANIFEST_DIR"));
+        let script = std::fs::read_to_string(&path).expect("a fixture");
+        psql(&cluster.uri("postgres"), &format!("{variables}{script}"));
+    }
+    cluster
+}
+
+/// Returns the binaries of every major that tests of dumped text run on.
+fn installations() -> impl Iterator<Item = &'static Installation> {
+    every_server().iter().filter_map(|server| Installation::of(server.major()))
+}
+
+fn stock_dumpall(stock: &Oracle, cluster: &Cluster, arguments: &[&str]) -> String {
+    let mut command: Command = stock.command("pg_dumpall");
+    command.arg(format!("--restrict-key={RESTRICT_KEY}")).args(arguments);
+    run(command.args(["-d", &cluster.uri("postgres")]))
+}
+
+fn dumpall(world: &World, cluster: &Cluster, arguments: &[&str]) -> String {
+    let key = format!("--restrict-key={RESTRICT_KEY}");
+    let uri = cluster.uri("postgres");
+    let line: Vec<&str> = ["pg_dumpall", &key]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .chain(["-d", &uri])
+        .collect();
+    world.pgark(&line).success().stdout
+}
+
+#[test]
+fn globals_equal_stock() {
+    let Some(stock) = oracle::record() else { return };
+    for installation in installations() {
+        let cluster = cluster(installation);
+        let world = World::new();
+        for options in [
+            &["-g"][..],
+            &["-r", "-c"],
+            &["-t", "-c"],
+            &["-gc", "--if-exists"],
+            &["-g", "--no-role-passwords", "-x", "--no-comments", "--no-tablespaces"],
+            &["-g", "--quote-all-identifiers"],
+            &["-g", "-E", "LATIN1"],
+            &["-g", "--no-schema"],
+            &["-g", "--binary-upgrade"],
+        ] {
+            let expected = stock_dumpall(&stock, &cluster, options);
+            assert_same_text(&expected, &dumpall(&world, &cluster, options));
+        }
+        let uri = cluster.uri("postgres");
+        let key = format!("--restrict-key={RESTRICT_KEY}");
+        let linked = world.called_as("pg_dumpall", &["--globals", &key, "-d", &uri]).success();
+        assert_same_text(&stock_dumpall(&stock, &cluster, &["-g"]), &linked.stdout);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_refused_as_by_stock() {
+    let Some(stock) = oracle::record() else { return };
+    let world = World::new();
+    let filter = world.path("filter");
+    let filter = filter.to_str().expect("TMPDIR is UTF-8");
+    std::fs::write(filter, "# a comment\nexclude table t\n").expect("a file");
+    let including = world.path("including");
+    let including = including.to_str().expect("TMPDIR is UTF-8");
+    std::fs::write(including, "include database t\n").expect("a file");
+    for arguments in [
+        &["qqq"][..],
+        &["-g", "-r"],
+        &["-g", "-t"],
+        &["-r", "-t"],
+        &["-g", "-r", "-t", "--if-exists"],
+        &["--if-exists"],
+        &["--exclude-database=foo", "--globals-only"],
+        &["--foo"],
+        &["-d"],
+        &["--no"],
+        &["-g", "--version"],
+        &["--filter", filter],
+        &["--filter", including],
+        &["--filter", "/not/there"],
+        &["--restrict-key=a b"],
+        &["-d", "nonsense"],
+    ] {
+        let mut command = stock.command("pg_dumpall");
+        let expected = command.args(arguments).output().expect("pg_dumpall can be started");
+        let ours = world.called_as("pg_dumpall", arguments).fails_with(1);
+        // The C library names the program by the path it was called by.
+        let program = format!("{}: ", command.get_program().display());
+        let said = String::from_utf8_lossy(&expected.stderr).replace(&program, "pg_dumpall: ");
+        if arguments == ["-d", "nonsense"] {
+            assert!(ours.stderr.starts_with("pg_dumpall: error: "), "{}", ours.stderr);
+        } else {
+            assert_eq!(ours.stderr, said, "{arguments:?}");
+        }
+        assert_eq!(expected.status.code(), Some(1), "{arguments:?}");
+    }
+}
