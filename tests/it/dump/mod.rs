@@ -3,6 +3,7 @@
 mod content;
 mod extensions;
 mod failures;
+mod large_objects;
 mod locks;
 mod process;
 mod refusals;
