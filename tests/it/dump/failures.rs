@@ -7,6 +7,7 @@ use pgark::error::ErrorKind;
 use pgark::progress::Interrupt;
 
 use super::{Gate, OpenAtEnd, beside, options, plan, run, somebody, wait_for};
+use crate::support::damage::SmallDisk;
 use crate::support::database::Database;
 use crate::support::{World, newest_server, servers};
 
@@ -216,21 +217,10 @@ async fn a_full_disk_leaves_nothing() {
     let world = World::new();
     let disk = world.path("disk");
     std::fs::create_dir(&disk).expect("a directory");
-    let mount = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "pgark-test"])
-        .arg(&disk)
-        .output();
-    if !mount.is_ok_and(|output| output.status.success()) {
+    let Some(_mounted) = SmallDisk::mount(&disk, "size=2m") else {
         crate::support::missing("a full disk: mounting a small tmpfs is not allowed here");
         return;
-    }
-    struct Unmount(std::path::PathBuf);
-    impl Drop for Unmount {
-        fn drop(&mut self) {
-            let _ = std::process::Command::new("umount").arg(&self.0).output();
-        }
-    }
-    let unmount = Unmount(disk.clone());
+    };
     for jobs in [1, 2] {
         let output = disk.join("archive");
         let options = DumpOptions { jobs, ..options(&database, &output) };
@@ -239,7 +229,6 @@ async fn a_full_disk_leaves_nothing() {
         assert!(error.message().contains("could not write"), "{error}");
         assert_eq!(beside(&output), Vec::<String>::new());
     }
-    drop(unmount);
 }
 
 #[tokio::test(flavor = "multi_thread")]

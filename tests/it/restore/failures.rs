@@ -11,8 +11,9 @@ use pgark::progress::{Interrupt, silent};
 use pgark::restore::{RestoreOptions, plan};
 
 use super::{chain, options, params_as, restore, restored};
+use crate::support::damage::SmallDisk;
 use crate::support::database::Database;
-use crate::support::installation::Installation;
+use crate::support::installation::{Installation, server_user};
 use crate::support::{Cluster, World, damage, newest_server, oracle};
 
 /// Writes an archive with pgark, which has a manifest.
@@ -263,4 +264,62 @@ async fn an_error_while_loading_names_table_and_line() {
         assert!(error.message.contains("COPY t, line 42"), "{error:?}");
         assert_eq!(target.query("select count(*), (select count(*) from u) from t"), "0|1");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_of_the_server_is_named_and_nothing_is_half_loaded() {
+    let Some(stock) = oracle::record() else { return };
+    let Some(installation) = Installation::of(18) else { return };
+    let source = newest_server().database("full_source");
+    source.execute(
+        "create table z_large(a text); alter table z_large alter a set storage external;
+         insert into z_large select repeat(md5(i::text), 1000) from generate_series(1, 500) i;
+         create table a_small(a int); insert into a_small values (7);",
+    );
+    let world = World::new();
+    let archive = world.path("archive");
+    stock.dump_archive(&source, &archive, &["-Fd"]);
+
+    // A server whose databases lie in 12 MiB: room for an empty one, not for the large table.
+    let cluster = Cluster::start(installation, "");
+    let disk = cluster.directory().join("disk");
+    std::fs::create_dir(&disk).expect("a directory");
+    // Mounting takes root, and then the server runs as somebody else, whose directory it has to be.
+    let (user, group) = server_user().unwrap_or_default();
+    let Some(_mounted) = SmallDisk::mount(&disk, &format!("size=12m,uid={user},gid={group}"))
+    else {
+        crate::support::missing(
+            "a full disk of the server: mounting a small tmpfs is not allowed here",
+        );
+        return;
+    };
+    let psql = |database: &str, sql: &str| {
+        crate::support::database::psql(&cluster.uri(database), sql).trim().to_owned()
+    };
+    psql("postgres", &format!("create tablespace tiny location '{}'", disk.display()));
+    psql("postgres", "create database target tablespace tiny");
+    let request = pgark::connect::ConnectRequest {
+        dbname: Some(cluster.uri("target")),
+        ..pgark::connect::ConnectRequest::default()
+    };
+    let params =
+        pgark::connect::ConnectParams::resolve(&request, &pgark::connect::Environment::default())
+            .expect("parameters");
+    let mut options = RestoreOptions::new(&archive, params);
+    options.analyze = false;
+    options.exit_on_error = true;
+    let text = chain(&restore(options.clone()).await.expect_err("no room"));
+    assert!(text.contains("TABLE DATA public.z_large"), "{text}");
+    assert!(text.contains("No space left on device"), "{text}");
+    assert!(text.contains("1 of 2 tables are loaded"), "{text}");
+    assert_eq!(psql("target", "select count(*) from z_large"), "0");
+
+    // Without --exit-on-error the other tables are loaded, and what failed is counted.
+    options.clean = true;
+    options.if_exists = true;
+    options.exit_on_error = false;
+    let report = restored(options).await;
+    assert_eq!(report.ignored.len(), 1, "{:?}", report.ignored);
+    assert!(report.ignored[0].message.contains("No space left on device"), "{:?}", report.ignored);
+    assert_eq!(psql("target", "select (select count(*) from z_large), a from a_small"), "0|7");
 }

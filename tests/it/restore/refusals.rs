@@ -116,7 +116,7 @@ async fn everything_that_is_missing_is_named_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_tablespaces_and_extensions_are_refused() {
+async fn missing_extensions_are_refused() {
     let Some(stock) = oracle::record() else { return };
     let Some(server) = server_of(18) else { return };
     let source = server.database("refuse_extension");
@@ -136,6 +136,37 @@ async fn missing_tablespaces_and_extensions_are_refused() {
     let target = server.database("refuse_extension_target");
     let text = refused(options(&archive, &target)).await;
     assert!(text.contains("the server does not have the extensions hstorx"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_tablespaces_are_refused_unless_they_are_not_wanted() {
+    let Some(stock) = oracle::record() else { return };
+    for server in servers() {
+        let source = server.database("refuse_tablespace");
+        let tablespace = format!("{}_fast", source.name());
+        // In the data directory, so that it works on any server; older minor releases cannot do that.
+        let made = "select count(*) from pg_settings where name = 'allow_in_place_tablespaces'";
+        if source.query(made) == "0" {
+            crate::support::missing("tablespaces: this server has no allow_in_place_tablespaces");
+            continue;
+        }
+        source.execute(&format!(
+            "set allow_in_place_tablespaces = on;\ncreate tablespace {tablespace} location '';
+             create table t(a int) tablespace {tablespace}; insert into t values (7);"
+        ));
+        let world = World::new();
+        let archive = world.path("archive");
+        stock.dump_archive(&source, &archive, &["-Fd"]);
+        source.execute("drop table t");
+        source.execute(&format!("drop tablespace {tablespace}"));
+        let target = server.database("refuse_tablespace_target");
+        let text = refused(options(&archive, &target)).await;
+        assert!(text.contains("tablespace") && text.contains(&tablespace), "{text}");
+        assert!(text.contains("--no-tablespaces"), "{text}");
+        assert_eq!(target.query("select count(*) from pg_class where relname = 't'"), "0");
+        restored(RestoreOptions { no_tablespaces: true, ..options(&archive, &target) }).await;
+        assert_eq!(target.query("select a from t"), "7");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
-//! Ways to damage an archive, each on a copy.
+//! Ways to damage an archive, each on a copy, and a disk that is soon full.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Copies an archive, a file or a directory of files, beside itself under another name.
 pub(crate) fn copy(archive: &Path, name: &str) -> PathBuf {
@@ -42,4 +43,25 @@ pub(crate) fn truncate(file: &Path, length: u64) {
 /// Removes a file.
 pub(crate) fn remove(file: &Path) {
     fs::remove_file(file).expect("removed");
+}
+
+/// A small tmpfs in the place of a directory, until the value goes.
+#[derive(Debug)]
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts it; `None` where that is not allowed (it takes root and a capability).
+    pub(crate) fn mount(directory: &Path, options: &str) -> Option<SmallDisk> {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "pgark-test"]).arg(directory);
+        let mounted = command.output().is_ok_and(|output| output.status.success());
+        mounted.then(|| SmallDisk(directory.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server may still have files open there.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
 }
