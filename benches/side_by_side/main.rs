@@ -106,11 +106,13 @@ fn measure_work(
         // Every other pair begins with the other program.
         let order = if number % 2 == 1 { [true, false] } else { [false, true] };
         for is_stock in order {
-            let run: Run = work.run(server, if is_stock { stock } else { pgark }, is_stock)?;
+            let program = if is_stock { stock } else { pgark };
+            let run: Run = work.run(server, program, is_stock, number)?;
             let who = if is_stock { "stock" } else { "pgark" };
             eprintln!("side_by_side: {}: pair {number}: {who} {:.2} s", work.name, run.seconds);
             if is_stock { &mut pair.stock } else { &mut pair.pgark }.push(run);
         }
     }
+    work.clean_up(server)?;
     Ok(pair)
 }

@@ -101,6 +101,12 @@ impl Server {
         Ok(())
     }
 
+    /// Returns the names of databases that match a LIKE pattern.
+    pub(crate) fn databases_like(&self, pattern: &str) -> anyhow::Result<Vec<String>> {
+        let sql = format!("select datname from pg_database where datname like '{pattern}'");
+        Ok(self.psql("postgres", &sql)?.lines().map(str::to_owned).collect())
+    }
+
     /// Runs a script and returns its text.
     pub(crate) fn psql(&self, database: &str, script: &str) -> anyhow::Result<String> {
         use std::io::Write as _;
