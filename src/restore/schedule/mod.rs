@@ -397,7 +397,9 @@ impl Schedule {
     }
 
     fn waits_only_for_batch(&self, node: usize) -> bool {
-        self.nodes[node].prerequisites.iter().all(|&earlier| {
+        // From the end: what is last in the archive is done last, so a gate with a hundred thousand
+        // prerequisites is seen to be closed at the first look.
+        self.nodes[node].prerequisites.iter().rev().all(|&earlier| {
             let earlier = &self.nodes[earlier];
             earlier.state == State::Done || earlier.batch == self.batches
         })
