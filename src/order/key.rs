@@ -1,9 +1,11 @@
 //! The sort by kind and name (`DOTypeNameCompare`).
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use crate::model::constraint::ConstraintOwner;
 use crate::model::{Database, DumpId, Kind, Object};
+use crate::sql::text;
 
 /// The place of a kind in a dump (`enum dbObjectTypePriorities`).
 fn priority(kind: &Kind) -> u8 {
@@ -65,13 +67,16 @@ fn rank(kind: &Kind) -> u8 {
     }
 }
 
+/// A name as the server wrote it: names are compared byte by byte, whatever their encoding.
+type Bytes<'a> = Cow<'a, [u8]>;
+
 /// Everything that decides between two objects, in the order in which it decides.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     priority: u8,
     /// Objects without a schema come after those with one.
-    schema: (bool, &'a [u8]),
-    name: &'a [u8],
+    schema: (bool, Bytes<'a>),
+    name: Bytes<'a>,
     rank: u8,
     detail: Detail<'a>,
     oid: u32,
@@ -81,15 +86,15 @@ struct Key<'a> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Detail<'a> {
     None,
-    Arguments(usize, &'a [(String, String)]),
+    Arguments(usize, Vec<(Bytes<'a>, Bytes<'a>)>),
     /// Postfix, prefix, infix; then the operands.
-    Operands(Reverse<char>, &'a [(String, String)]),
-    AccessMethod(&'a [u8]),
-    Publication(&'a [u8]),
+    Operands(Reverse<char>, Vec<(Bytes<'a>, Bytes<'a>)>),
+    AccessMethod(Bytes<'a>),
+    Publication(Bytes<'a>),
     Number(i32),
-    Table(&'a [u8]),
-    Constraint(bool, &'a [u8]),
-    Role(&'a [u8]),
+    Table(Bytes<'a>),
+    Constraint(bool, Bytes<'a>),
+    Role(Bytes<'a>),
 }
 
 /// Returns the ids of all objects, sorted by kind and name.
@@ -104,30 +109,36 @@ fn key<'a>(database: &'a Database, object: &'a Object) -> Key<'a> {
     Key {
         priority: priority(&object.kind),
         schema: match &object.schema {
-            Some(schema) => (false, schema.as_bytes()),
-            None => (true, b""),
+            Some(schema) => (false, text::encode(schema)),
+            None => (true, Cow::Borrowed(&[])),
         },
-        name: object.name.as_bytes(),
+        name: text::encode(&object.name),
         rank: rank(&object.kind),
         detail: detail(database, object),
         oid: object.catalog_id.oid.0,
     }
 }
 
+fn encoded(keys: &[(String, String)]) -> Vec<(Bytes<'_>, Bytes<'_>)> {
+    keys.iter().map(|(schema, name)| (text::encode(schema), text::encode(name))).collect()
+}
+
 fn detail<'a>(database: &'a Database, object: &'a Object) -> Detail<'a> {
-    let name = |id: DumpId| database.object(id).name.as_bytes();
+    let name = |id: DumpId| text::encode(&database.object(id).name);
     match &object.kind {
         Kind::Function(function) => {
-            Detail::Arguments(function.argument_sort_keys.len(), &function.argument_sort_keys)
+            let keys = &function.argument_sort_keys;
+            Detail::Arguments(keys.len(), encoded(keys))
         }
         Kind::Aggregate(aggregate) => {
-            Detail::Arguments(aggregate.argument_sort_keys.len(), &aggregate.argument_sort_keys)
+            let keys = &aggregate.argument_sort_keys;
+            Detail::Arguments(keys.len(), encoded(keys))
         }
         Kind::Operator(operator) => {
-            Detail::Operands(Reverse(operator.oprkind), &operator.operand_sort_keys)
+            Detail::Operands(Reverse(operator.oprkind), encoded(&operator.operand_sort_keys))
         }
-        Kind::OperatorClass(class) => Detail::AccessMethod(class.access_method.as_bytes()),
-        Kind::OperatorFamily(family) => Detail::AccessMethod(family.access_method.as_bytes()),
+        Kind::OperatorClass(class) => Detail::AccessMethod(text::encode(&class.access_method)),
+        Kind::OperatorFamily(family) => Detail::AccessMethod(text::encode(&family.access_method)),
         Kind::Collation(collation) => Detail::Number(collation.encoding),
         Kind::PublicationTable(member) => Detail::Publication(name(member.publication)),
         Kind::PublicationSchema(member) => Detail::Publication(name(member.publication)),
@@ -140,7 +151,7 @@ fn detail<'a>(database: &'a Database, object: &'a Object) -> Detail<'a> {
             ConstraintOwner::Domain(domain) => Detail::Constraint(false, name(domain)),
             ConstraintOwner::Table(table) => Detail::Constraint(true, name(table)),
         },
-        Kind::DefaultAcl(_) => Detail::Role(object.owner.as_deref().unwrap_or("").as_bytes()),
+        Kind::DefaultAcl(_) => Detail::Role(text::encode(object.owner.as_deref().unwrap_or(""))),
         _ => Detail::None,
     }
 }
