@@ -109,7 +109,11 @@ impl SessionSettings {
     }
 
     /// Makes the settings in a session.
+    ///
+    /// The encoding comes first: names and texts in the server's own arrive as they are, also where
+    /// they cannot be converted.
     pub async fn apply(&self, session: &Session) -> Result<()> {
+        session.set_client_encoding(None).await?;
         session.execute("set up the session", &self.statements(session.version())).await
     }
 }

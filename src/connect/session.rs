@@ -21,7 +21,7 @@ use super::rows::Rows;
 use super::server_error::{ConnectionLost, ServerError, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ServerVersion;
-use crate::sql::text;
+use crate::sql::{quote_literal_for_server, text};
 
 /// Notices beyond this number are counted by nobody: a function that raises one per row is not news.
 const NOTICES_KEPT: usize = 1000;
@@ -218,6 +218,33 @@ impl Session {
         drop(requests);
         // A server that does not take our good-bye within a second does not get a longer one.
         let _ = tokio::time::timeout(Duration::from_secs(1), driver).await;
+    }
+
+    /// Sets the encoding of everything that is sent and received.
+    ///
+    /// The first of these that is there: `chosen`, what was asked for with `client_encoding` or
+    /// `PGCLIENTENCODING`, the server's own, which is what a session of libpq begins in.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] when the server does not know the encoding or cannot convert to it.
+    pub async fn set_client_encoding(&self, chosen: Option<&str>) -> Result<()> {
+        let asked_for = chosen.or_else(|| self.same_server().client_encoding()).map(str::to_owned);
+        let Some(encoding) = asked_for.or_else(|| self.parameter("server_encoding")) else {
+            return Ok(());
+        };
+        if self.parameter("client_encoding").as_deref() == Some(&encoding) {
+            return Ok(());
+        }
+        let sql = format!("set client_encoding to {}", quote_literal_for_server(&encoding));
+        self.execute("set the encoding", &sql).await.map_err(|error| match error.kind() {
+            ErrorKind::Server => Error::new(
+                ErrorKind::Usage,
+                format!("invalid client encoding \"{encoding}\" specified"),
+            )
+            .with_source(error),
+            _ => error,
+        })
     }
 
     /// Runs one or several statements and drops what they return.

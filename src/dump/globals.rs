@@ -7,10 +7,10 @@ use crate::catalog::{RolePasswords, Transaction, matching_databases, read_cluste
 use crate::connect::{ConnectParams, Session};
 use crate::ddl::Fidelity;
 use crate::ddl::cluster::{self, ClusterDdlOptions};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::cluster::Cluster;
 use crate::progress::ProgressHandle;
-use crate::sql::{Quoting, quote_identifier, quote_literal_for_server};
+use crate::sql::{Quoting, quote_identifier};
 
 /// What is asked for about the globals, complete and validated.
 #[derive(Debug, Clone)]
@@ -108,21 +108,7 @@ fn in_order(cluster: &Cluster) -> Vec<String> {
 }
 
 async fn set_up(session: &Session, options: &GlobalsOptions) -> Result<()> {
-    let encoding = options
-        .encoding
-        .clone()
-        .or_else(|| options.connection.client_encoding().map(str::to_owned))
-        .or_else(|| session.parameter("server_encoding"));
-    if let Some(encoding) = encoding {
-        let set = format!("set client_encoding to {}", quote_literal_for_server(&encoding));
-        session.execute("set the encoding", &set).await.map_err(|error| match error.kind() {
-            ErrorKind::Server => Error::new(
-                ErrorKind::Usage,
-                format!("invalid client encoding \"{encoding}\" specified"),
-            ),
-            _ => error,
-        })?;
-    }
+    session.set_client_encoding(options.encoding.as_deref()).await?;
     let mut sql = String::from("select pg_catalog.set_config('search_path', '', false);\n");
     if let Some(role) = &options.role {
         sql.push_str(&format!("set role to {};\n", quote_identifier(role)));

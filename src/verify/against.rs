@@ -51,7 +51,8 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Returns the settings of the archive's own session that are not pinned in every session.
+    /// Returns the settings of the archive's own session that are not pinned in every session: the
+    /// encoding, and the form of money.
     ///
     /// The locale of money values may be missing on the server; then money columns may look different
     /// without being so, which is said.
@@ -59,8 +60,12 @@ impl Comparison<'_> {
         &self,
         report: &mut VerifyReport,
     ) -> Result<BTreeMap<String, String>> {
+        const ENCODING: &str = "client_encoding";
         const NAME: &str = "lc_monetary";
         let mut recorded = BTreeMap::new();
+        if let Some(encoding) = self.manifest.settings.get(ENCODING) {
+            recorded.insert(ENCODING.to_owned(), encoding.clone());
+        }
         let Some(value) = self.manifest.settings.get(NAME) else { return Ok(recorded) };
         let session = Session::connect(self.params).await?;
         let sql = format!("set {NAME} to {}", quote_literal_for_server(value));

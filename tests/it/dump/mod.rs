@@ -1,6 +1,7 @@
 //! Dumping real databases: equality with the stock tools, the races, the failures.
 
 mod content;
+mod encodings;
 mod extensions;
 mod failures;
 mod large_objects;

@@ -47,6 +47,11 @@ impl Database {
         psql(&self.uri, script);
     }
 
+    /// Runs a script of bytes in no particular encoding; for databases in SQL_ASCII.
+    pub(crate) fn execute_bytes(&self, script: &[u8]) {
+        psql_bytes(&self.uri, script, "SQL_ASCII").unwrap_or_else(|error| panic!("psql: {error}"));
+    }
+
     /// Runs a query; returns unaligned text: columns divided by `|`, a line for each row, no last line end.
     pub(crate) fn query(&self, sql: &str) -> String {
         let text = psql(&self.uri, sql);
@@ -74,17 +79,21 @@ pub(crate) fn psql(uri: &str, script: &str) -> String {
 
 /// Runs a script with psql; an error is psql's words.
 pub(crate) fn run_psql(uri: &str, script: &str) -> Result<String, String> {
+    psql_bytes(uri, script.as_bytes(), "UTF8")
+}
+
+fn psql_bytes(uri: &str, script: &[u8], encoding: &str) -> Result<String, String> {
     let mut child = Command::new(oracle::psql_program())
         .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-", "-d", uri])
         .env_clear()
-        .env("PGCLIENTENCODING", "UTF8")
+        .env("PGCLIENTENCODING", encoding)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| error.to_string())?;
     let mut stdin = child.stdin.take().ok_or("no pipe")?;
-    let input = script.as_bytes().to_vec();
+    let input = script.to_vec();
     // In a thread: a script that answers much would fill the pipe while we still write.
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let output = child.wait_with_output().map_err(|error| error.to_string())?;

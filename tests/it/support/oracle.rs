@@ -118,10 +118,18 @@ fn conformance() -> Option<PathBuf> {
 /// Since the minor releases of November 2026 servers keep an option `pg_attver` for themselves in each
 /// column. Their own pg_dump leaves it out; the one before them prints a statement for it that no server
 /// accepts.
+pub(crate) fn bytes_without_internal_options(text: Vec<u8>) -> Vec<u8> {
+    let is_internal = |line: &&[u8]| {
+        const MARK: &[u8] = b" SET (pg_attver=";
+        line.starts_with(b"ALTER ") && line.windows(MARK.len()).any(|window| window == MARK)
+    };
+    let lines: Vec<&[u8]> =
+        text.split_inclusive(|&byte| byte == b'\n').filter(|line| !is_internal(line)).collect();
+    lines.concat()
+}
+
+/// [`bytes_without_internal_options`] for text.
 pub(crate) fn without_internal_options(text: String) -> String {
-    if !text.contains(" SET (pg_attver=") {
-        return text;
-    }
-    let is_internal = |line: &&str| line.starts_with("ALTER ") && line.contains(" SET (pg_attver=");
-    text.split_inclusive('\n').filter(|line| !is_internal(line)).collect()
+    let bytes = bytes_without_internal_options(text.into_bytes());
+    String::from_utf8(bytes).expect("whole lines of UTF-8")
 }
