@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveHeader, LargeObjectClass, ManifestLargeObjects, SchemaFingerprint};
+use super::{ArchiveHeader, SchemaFingerprint};
 use crate::codec::{Compression, Fingerprint, HashingWriter, Sha256Digest};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::DumpId;
@@ -77,15 +77,6 @@ pub struct Manifest {
     pub settings: BTreeMap<String, String>,
     /// The data entries, ordered by id; the archive writer sorts them.
     pub data: Vec<ManifestData>,
-    /// The entries of large objects, ordered by id; the archive writer sorts them.
-    #[serde(default)]
-    pub large_objects: Vec<ManifestLargeObjects>,
-    /// Owners and privileges of large objects.
-    #[serde(default)]
-    pub large_object_classes: Vec<LargeObjectClass>,
-    /// Hashes of the comments and security labels on large objects, by their oid.
-    #[serde(default)]
-    pub large_object_remarks: BTreeMap<u32, Sha256Digest>,
     /// The sequences with their values.
     pub sequences: Vec<ManifestSequence>,
     /// The schema's fingerprint, object by object.
@@ -261,18 +252,10 @@ impl Manifest {
             write!(body, "{separator}\n{}: {value}", serde_json::Value::from(key.as_str()))?;
         }
         write_list(&mut body, "data", &self.data)?;
-        write_list(&mut body, "large_objects", &self.large_objects)?;
-        write_list(&mut body, "large_object_classes", &self.large_object_classes)?;
-        write!(body, ",\n\"large_object_remarks\": ")?;
-        serde_json::to_writer(&mut body, &self.large_object_remarks)?;
         write_list(&mut body, "sequences", &self.sequences)?;
         write_list(&mut body, "schema", &self.schema.items)?;
 
-        let (out, mut hasher) = body.into_parts();
-        sha2::Digest::update(&mut hasher, BODY_END);
-        let digest = Sha256Digest(sha2::Digest::finalize(hasher).into());
-        write!(out, "{SEAL_START}{digest}{SEAL_END}")?;
-        Ok(digest)
+        write_seal(body)
     }
 
     /// Reads a manifest from a file and checks its seal.
@@ -299,29 +282,7 @@ impl Manifest {
     /// [`ErrorKind::Integrity`] when the bytes are not what was written, [`ErrorKind::Archive`] when
     /// they were written by a newer pgark in a form that is not known here.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Version {
-            manifest_version: u32,
-        }
-        let damaged = |reason: &str| {
-            Error::new(ErrorKind::Integrity, format!("the manifest is damaged: {reason}"))
-        };
-        let sealed = check_seal(bytes);
-        if let Ok(Version { manifest_version }) = serde_json::from_slice(bytes)
-            && manifest_version != MANIFEST_VERSION
-            && sealed.is_ok()
-        {
-            return Err(Error::new(
-                ErrorKind::Archive,
-                format!(
-                    "the manifest has version {manifest_version}, and only version {MANIFEST_VERSION} is known"
-                ),
-            )
-            .with_hint("use the pgark that made the archive, or a newer one"));
-        }
-        sealed.map_err(damaged)?;
-        serde_json::from_slice(bytes)
-            .map_err(|error| damaged("it is not in the expected form").with_source(error))
+        read_sealed(bytes)
     }
 
     /// Fills in what only the writer of the archive knows, and orders the data entries.
@@ -332,7 +293,6 @@ impl Manifest {
         toc: ManifestToc,
     ) {
         self.data.sort_by_key(|data| data.dump_id);
-        self.large_objects.sort_by_key(|objects| objects.dump_id);
         self.manifest_version = MANIFEST_VERSION;
         self.tool = "pgark".to_owned();
         self.tool_version = env!("CARGO_PKG_VERSION").to_owned();
@@ -347,16 +307,50 @@ impl Manifest {
         let position = self.data.binary_search_by_key(&dump_id.0, |data| data.dump_id).ok()?;
         self.data.get(position)
     }
-
-    /// Returns what it says about the large objects of the entry with an id.
-    pub fn large_objects_of(&self, dump_id: DumpId) -> Option<&ManifestLargeObjects> {
-        let objects = &self.large_objects;
-        let position = objects.binary_search_by_key(&dump_id.0, |objects| objects.dump_id).ok()?;
-        objects.get(position)
-    }
 }
 
-fn write_list<T: Serialize>(out: &mut impl Write, key: &str, items: &[T]) -> io::Result<()> {
+/// Reads something that ends with the hash of the rest; as [`Manifest::read`].
+pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Version {
+        manifest_version: u32,
+    }
+    let damaged = |reason: &str| {
+        Error::new(ErrorKind::Integrity, format!("the manifest is damaged: {reason}"))
+    };
+    let sealed = check_seal(bytes);
+    if let Ok(Version { manifest_version }) = serde_json::from_slice(bytes)
+        && manifest_version != MANIFEST_VERSION
+        && sealed.is_ok()
+    {
+        return Err(Error::new(
+            ErrorKind::Archive,
+            format!(
+                "the manifest has version {manifest_version}, and only version {MANIFEST_VERSION} is known"
+            ),
+        )
+        .with_hint("use the pgark that made the archive, or a newer one"));
+    }
+    sealed.map_err(damaged)?;
+    serde_json::from_slice(bytes)
+        .map_err(|error| damaged("it is not in the expected form").with_source(error))
+}
+
+/// Ends what was written with its hash, and returns that.
+pub(super) fn write_seal<W: Write>(body: HashingWriter<W>) -> io::Result<Sha256Digest> {
+    let (mut out, mut hasher) = body.into_parts();
+    sha2::Digest::update(&mut hasher, BODY_END);
+    let digest = Sha256Digest(sha2::Digest::finalize(hasher).into());
+    write!(out, "{SEAL_START}{digest}{SEAL_END}")?;
+    Ok(digest)
+}
+
+/// Writes a list with an item on each line.
+pub(super) fn write_list<T: Serialize>(
+    out: &mut impl Write,
+    key: &str,
+    items: &[T],
+) -> io::Result<()> {
     write!(out, ",\n\"{key}\": [")?;
     for (position, item) in items.iter().enumerate() {
         out.write_all(if position == 0 { b"\n" } else { b",\n" })?;

@@ -157,11 +157,30 @@ Examples:
   pgark dump shop
   pgark dump -d postgres://backup@db.example/shop -f /backups/shop -j 4
   pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f shop-small
+  pgark dump --all -f /backups/server
   pgark dump shop --dry-run")]
 pub(super) struct DumpArguments {
     /// Database to dump, when -d is not given
     #[arg(value_name = "DBNAME", conflicts_with = "dbname")]
     pub(super) database: Option<String>,
+
+    /// Dump every database of the server, its roles and its tablespaces into one folder
+    ///
+    /// The folder holds globals.sql (readable only by you: it has the passwords of the roles), an archive for
+    /// each database and a manifest over all. A database named beside it is only the one to connect to first.
+    #[arg(
+        long,
+        conflicts_with_all = ["schema", "exclude_schema", "table", "exclude_table", "format"]
+    )]
+    pub(super) all: bool,
+
+    /// Leave out databases that match this pattern, with --all (can be repeated)
+    #[arg(long, value_name = "PATTERN", requires = "all")]
+    pub(super) exclude_database: Vec<String>,
+
+    /// Leave out the passwords of roles, with --all
+    #[arg(long, requires = "all")]
+    pub(super) no_role_passwords: bool,
 
     /// Output path; its name decides the format [default: DBNAME-YYYYMMDDTHHMMSSZ in this directory]
     #[arg(short = 'f', long, value_name = "PATH")]
@@ -249,16 +268,6 @@ pub(super) struct SelectionArguments {
     /// Do not dump these extensions (can be repeated)
     #[arg(long, value_name = "PATTERN")]
     pub(super) exclude_extension: Vec<String>,
-
-    /// Dump large objects also when only a part of the database is dumped
-    ///
-    /// A complete dump has them anyway. They are data: a dump of definitions never has them.
-    #[arg(short = 'b', long, alias = "blobs")]
-    pub(super) large_objects: bool,
-
-    /// Dump no large objects
-    #[arg(short = 'B', long, alias = "no-blobs")]
-    pub(super) no_large_objects: bool,
 
     /// Fail when one of the patterns that include matches nothing
     #[arg(long)]

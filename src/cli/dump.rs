@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{DumpArguments, Format, SelectionArguments};
+use super::cluster;
 use super::connection;
 use super::output;
 use super::progress::Display;
@@ -14,7 +15,7 @@ use crate::connect::ConnectParams;
 use crate::dump::{self, DumpContent, DumpOptions, Omissions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
-use crate::select::{LargeObjectChoice, SelectionRequest, TablePattern};
+use crate::select::{SelectionRequest, TablePattern};
 
 pub(super) async fn run(
     arguments: &DumpArguments,
@@ -24,6 +25,16 @@ pub(super) async fn run(
     let compression: Compression = arguments.compress.parse()?;
     let format = format_of(arguments.format, arguments.file.as_deref())?;
     let params = connection::params(world, &arguments.connection, arguments.database.as_deref())?;
+    if arguments.all {
+        let named = arguments.connection.dbname.is_some() || arguments.database.is_some();
+        // Every server has it, unlike a database with the name of the user.
+        let named =
+            named || ["DATABASE_URL", "PGDATABASE"].iter().any(|v| world.variable(v).is_some());
+        let params = if named { params } else { params.with_database("postgres") };
+        let format = ArchiveFormat::Directory;
+        let options = options(arguments, world, params, compression, format);
+        return cluster::dump(arguments, options, world, interrupt).await;
+    }
     let options = options(arguments, world, params, compression, format);
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
@@ -63,12 +74,6 @@ fn options(
         compression,
         selection: request(selection),
         content: content(selection),
-        large_objects: match (selection.large_objects, selection.no_large_objects) {
-            // Both together mean what they mean to pg_dump.
-            (true, _) => LargeObjectChoice::Always,
-            (_, true) => LargeObjectChoice::Never,
-            _ => LargeObjectChoice::WithEverything,
-        },
         omit: Omissions {
             owners: selection.no_owner,
             privileges: selection.no_privileges,

@@ -7,11 +7,13 @@ use chrono::Local;
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
+use super::cluster;
 use super::difference;
 use super::extract;
 use super::output;
 use super::progress::{bytes, count, fitted, visible};
 use super::world::World;
+use crate::archive::cluster::ClusterManifest;
 use crate::archive::listing::{self, ListingDetail};
 use crate::archive::selection::{self, RestoreSelection};
 use crate::archive::{self, ArchiveHeader, ArchiveReader, ManifestState};
@@ -21,6 +23,12 @@ use crate::model::{Section, TocEntry};
 pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<()> {
     if arguments.list {
         return list(&arguments.archive);
+    }
+    if ClusterManifest::is_at(&arguments.archive)
+        && arguments.extract.is_none()
+        && arguments.diff.is_none()
+    {
+        return cluster::inspect(&arguments.archive, arguments.json);
     }
     let reader = archive::open(&arguments.archive)?;
     if let Some(name) = &arguments.extract {

@@ -7,6 +7,7 @@
 //! ```
 
 mod arguments;
+mod cluster;
 mod completions;
 mod connection;
 mod demo;

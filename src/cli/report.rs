@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::progress::{bytes, count, visible};
-use crate::dump::DumpReport;
+use crate::dump::{ClusterDumpReport, DumpReport};
 use crate::restore::RestoreReport;
 use crate::sql::qualified;
 use crate::verify::VerifyReport;
@@ -36,12 +36,7 @@ pub(super) fn dumped(report: &DumpReport) -> String {
     lines.line("tables", &count(report.tables.len() as u64));
     lines.line("rows", &count(report.rows));
     lines.line("data", &stored(report.raw_bytes, report.stored_bytes));
-    let objects = report.large_objects;
-    if objects.objects > 0 {
-        let size = stored(objects.raw_bytes, objects.stored_bytes);
-        lines.line("large", &format!("{} objects, {size}", count(objects.objects)));
-    }
-    lines.line("speed", &speed(report.raw_bytes + objects.raw_bytes, report.elapsed));
+    lines.line("speed", &speed(report.raw_bytes, report.elapsed));
     if let Some(table) = report.slowest_table() {
         let name = qualified(&table.schema, &table.name);
         lines.line("slowest", &format!("{name} ({})", seconds(table.reading)));
@@ -53,6 +48,29 @@ pub(super) fn dumped(report: &DumpReport) -> String {
     if report.yielded > 0 {
         let number = count(report.yielded);
         lines.line("yielded", &format!("{number} pieces whose tables somebody waits to change"));
+    }
+    lines.0
+}
+
+/// Returns the report of a dump of a whole server.
+pub(super) fn dumped_cluster(report: &ClusterDumpReport) -> String {
+    let databases = &report.databases;
+    let mut lines = Lines::new(&format!(
+        "dumped {} databases to {} in {}",
+        databases.len(),
+        report.output,
+        seconds(report.elapsed)
+    ));
+    let all = |amount: fn(&DumpReport) -> u64| databases.iter().map(amount).sum::<u64>();
+    lines.line("tables", &count(all(|database| database.tables.len() as u64)));
+    lines.line("rows", &count(all(|database| database.rows)));
+    let (raw, kept) = (all(|database| database.raw_bytes), all(|database| database.stored_bytes));
+    lines.line("data", &stored(raw, kept));
+    let passwords = if report.passwords { "in globals.sql" } else { "not dumped" };
+    lines.line("passwords", passwords);
+    for database in databases {
+        let rows = format!("{} ({} rows)", database.database, count(database.rows));
+        lines.line("database", &rows);
     }
     lines.0
 }

@@ -8,6 +8,7 @@ use super::output;
 use super::progress::Display;
 use super::report;
 use super::world::World;
+use crate::archive::cluster::ClusterManifest;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
@@ -53,6 +54,9 @@ pub(super) async fn check(
     interrupt: &Interrupt,
 ) -> Result<VerifyReport> {
     let archive = options.archive.clone();
+    if ClusterManifest::is_at(&archive) {
+        return verify::verify_cluster(&options, &progress, interrupt).await;
+    }
     match verify::plan(options, progress) {
         Ok(plan) => plan.run(interrupt).await,
         Err(error) => Err(broken(error, &archive)),

@@ -11,13 +11,10 @@
 //! what will be dumped. Nothing appears under the output's name before everything is in it.
 
 mod block;
+mod cluster;
 mod describe;
 mod globals;
 mod keep;
-mod large_object_run;
-mod large_object_sink;
-mod large_object_stream;
-mod large_objects;
 mod options;
 mod plan;
 mod queue;
@@ -28,8 +25,9 @@ mod split;
 mod work;
 
 pub use crate::store::Output;
+pub use cluster::{ClusterDumpOptions, ClusterDumpPlan, ClusterDumpReport, plan_cluster};
 pub use globals::{Globals, GlobalsOptions, PasswordChoice, globals};
 pub use options::{DumpContent, DumpOptions, Omissions};
 pub use plan::{DumpPlan, PlanSummary, PlannedTableSummary, plan};
 pub use report::{DumpReport, TableReport};
-pub use split::{Piece, PieceRange, Source};
+pub use split::{Piece, PieceRange};

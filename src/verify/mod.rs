@@ -5,10 +5,12 @@
 //! failure: only what keeps the checks from being made is an error.
 
 mod against;
+mod cluster;
 mod options;
 mod plan;
 mod report;
 
+pub use cluster::verify_cluster;
 pub use options::{Depth, VerifyOptions};
 pub use plan::{VerifyPlan, plan};
 pub use report::{Finding, VerifyReport};

@@ -4,6 +4,7 @@ mod support;
 
 mod archive;
 mod cli;
+mod cluster;
 mod compat;
 mod connect;
 mod dump;

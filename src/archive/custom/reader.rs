@@ -238,10 +238,6 @@ impl ArchiveReader for CustomReader {
         Ok(Some(self.data_at(start, end.max(start))))
     }
 
-    fn stored_large_object(&self, object: &LargeObjectFile) -> Result<Option<StoredData>> {
-        Ok(Some(self.data_at(object.position, self.bytes)))
-    }
-
     fn check_container(&self) -> Result<ContainerChecked> {
         super::check::check(self)
     }

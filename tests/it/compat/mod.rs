@@ -1,7 +1,6 @@
 //! The sample database and stock tools: what pgark writes they read, what they write pgark reads.
 
 mod foreign_archives;
-mod globals;
 mod round_trip;
 mod schema_text;
 mod stock_restore;
@@ -38,7 +37,7 @@ fn assert_equal(stock: &Oracle, source: &Database, target: &Database) {
 
 /// Fails the test at the first line that differs; whole dumps would drown it.
 #[track_caller]
-fn assert_same_text(left: &str, right: &str) {
+pub(crate) fn assert_same_text(left: &str, right: &str) {
     if left == right {
         return;
     }

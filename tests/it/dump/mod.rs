@@ -4,7 +4,6 @@ mod content;
 mod encodings;
 mod extensions;
 mod failures;
-mod large_objects;
 mod locks;
 mod process;
 mod refusals;
