@@ -22,6 +22,7 @@ mod reader;
 mod reordered;
 mod schema_fingerprint;
 pub mod script;
+pub mod script_reader;
 pub mod selection;
 mod single_file;
 pub mod statements;

@@ -298,18 +298,21 @@ pub(super) struct SelectionArguments {
     pub(super) no_privileges: bool,
 }
 
-/// Load an archive into a database
+/// Load an archive or a plain script into a database
 ///
 /// Definitions, rows, indexes and constraints are loaded over several connections as soon as what they
-/// need is there. A database that already holds objects is refused unless an option says otherwise.
+/// need is there. A plain script of pg_dump or pg_dumpall, also compressed, runs over one connection in
+/// its own order; options that choose or change objects need an archive. A database that already holds
+/// objects is refused unless an option says otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pgark restore -d shop_copy shop-20260131T020000Z
   pgark restore -d postgres -C -j 4 shop-20260131T020000Z
-  pgark restore -d shop --clean --if-exists shop-20260131T020000Z")]
+  pgark restore -d shop --clean --if-exists shop-20260131T020000Z
+  pgark restore -d shop_copy shop.sql.gz")]
 pub(super) struct RestoreArguments {
-    /// Archive to load
+    /// Archive or script to load; - reads a script from standard input
     #[arg(value_name = "ARCHIVE")]
     pub(super) archive: PathBuf,
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::progress::{bytes, count, visible};
 use crate::dump::{ClusterDumpReport, DumpReport};
-use crate::restore::RestoreReport;
+use crate::restore::script::ScriptReport;
+use crate::restore::{RestoreReport, SequenceFinding};
 use crate::sql::qualified;
 use crate::verify::VerifyReport;
 
@@ -96,7 +97,16 @@ pub(super) fn restored(report: &RestoreReport) -> String {
         "none: the archive has no manifest"
     };
     lines.line("proof", proof);
-    for finding in &report.sequences {
+    sequences(&mut lines, &report.sequences);
+    for ignored in report.ignored.iter().take(MOST_FINDINGS) {
+        lines.line("error", &format!("{}: {}", ignored.entry, ignored.message));
+    }
+    more(&mut lines, report.ignored.len());
+    lines.0
+}
+
+fn sequences(lines: &mut Lines, findings: &[SequenceFinding]) {
+    for finding in findings {
         let moved = if finding.moved { "moved" } else { "not moved" };
         lines.line(
             "sequence",
@@ -106,10 +116,34 @@ pub(super) fn restored(report: &RestoreReport) -> String {
             ),
         );
     }
-    for ignored in report.ignored.iter().take(MOST_FINDINGS) {
-        lines.line("error", &format!("{}: {}", ignored.entry, ignored.message));
+}
+
+/// Returns the report of a script's restore.
+pub(super) fn script_restored(report: &ScriptReport) -> String {
+    let into = report.databases.join(", ");
+    let mut lines =
+        Lines::new(&format!("ran {} into {into} in {}", report.script, seconds(report.time)));
+    lines.line("statements", &count(report.statements));
+    if report.skipped > 0 {
+        lines.line("left out", &count(report.skipped));
     }
-    more(&mut lines, report.ignored.len());
+    lines.line("tables", &count(report.tables.len() as u64));
+    lines.line("rows", &count(report.rows));
+    lines.line("text", &stored(report.text_bytes, report.stored_bytes));
+    lines.line("speed", &speed(report.text_bytes, report.time));
+    if let Some(table) = report.slowest_table() {
+        lines.line("slowest", &format!("{} ({})", table.table, seconds(table.time)));
+    }
+    if report.analyzed > 0 {
+        let plural = if report.analyzed == 1 { "database" } else { "databases" };
+        lines.line("analyzed", &format!("{} {plural}", count(report.analyzed)));
+    }
+    lines.line("proof", "none: a script has no manifest to compare with");
+    sequences(&mut lines, &report.sequences);
+    for ignored in report.ignored.iter().take(MOST_FINDINGS) {
+        lines.line("error", &format!("line {}: {}", ignored.line, ignored.message));
+    }
+    more(&mut lines, report.errors as usize);
     lines.0
 }
 

@@ -58,6 +58,16 @@ impl Algorithm {
             .unwrap_or(Algorithm::None)
     }
 
+    /// Returns the algorithm that the first bytes of a file tell, [`Algorithm::None`] when they tell nothing.
+    pub fn from_first_bytes(bytes: &[u8]) -> Algorithm {
+        match bytes {
+            [0x1f, 0x8b, ..] => Algorithm::Gzip,
+            [0x04, 0x22, 0x4d, 0x18, ..] => Algorithm::Lz4,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Algorithm::Zstd,
+            _ => Algorithm::None,
+        }
+    }
+
     /// The smallest, largest and default level.
     fn levels(self) -> (i32, i32, i32) {
         match self {

@@ -56,6 +56,8 @@ pub(super) type Outcome<T> = Result<T, Failure>;
 pub(super) enum Request {
     Query {
         message: Bytes,
+        /// Whether what the statement returns is of interest.
+        keep_rows: bool,
         reply: oneshot::Sender<Outcome<Rows>>,
     },
     CopyOut {
@@ -88,6 +90,7 @@ struct Waiting {
 
 enum Kind {
     Query {
+        keep_rows: bool,
         rows: Option<Rows>,
         reply: oneshot::Sender<Outcome<Rows>>,
     },
@@ -451,7 +454,9 @@ enum Reaction {
 impl Waiting {
     fn begin(request: Request) -> (Waiting, Bytes, Option<mpsc::Receiver<CopyItem>>) {
         let (kind, message, source) = match request {
-            Request::Query { message, reply } => (Kind::Query { rows: None, reply }, message, None),
+            Request::Query { message, keep_rows, reply } => {
+                (Kind::Query { keep_rows, rows: None, reply }, message, None)
+            }
             Request::CopyOut { message, started, chunks, done } => (
                 Kind::CopyOut { started: Some(started), chunks, chunk: BytesMut::new(), done },
                 message,
@@ -469,7 +474,7 @@ impl Waiting {
         let malformed =
             || format!("the server sent a malformed message of type {:?}", char::from(tag));
         match (tag, &mut self.kind) {
-            (b'T', Kind::Query { rows, .. }) => {
+            (b'T', Kind::Query { keep_rows: true, rows, .. }) => {
                 *rows = Some(Rows::begin(body).ok_or_else(malformed)?)
             }
             (b'D', Kind::Query { rows: Some(rows), .. }) => {
@@ -516,7 +521,7 @@ impl Kind {
     /// Tells the one who asked; if nobody waits for the answer any more it is dropped.
     fn finish(self, outcome: Outcome<u64>) {
         match self {
-            Kind::Query { rows, reply } => {
+            Kind::Query { rows, reply, .. } => {
                 let _ = reply.send(outcome.map(|_| rows.unwrap_or_default()));
             }
             Kind::CopyOut { done, .. } | Kind::CopyIn { done, .. } => {
@@ -580,7 +585,7 @@ mod tests {
             0 => {
                 let (reply, _answer) = oneshot::channel();
                 let _ = done.send(Ok(0));
-                Request::Query { message: query, reply }
+                Request::Query { message: query, keep_rows: true, reply }
             }
             1 => {
                 let (chunks, taken) = mpsc::channel(1);

@@ -156,6 +156,11 @@ impl Settings {
         self.values.get(name).map(|(value, _)| value.as_str())
     }
 
+    /// Tells whether no other parameter is set.
+    pub(super) fn has_only(&self, name: &str) -> bool {
+        self.values.keys().all(|&other| other == name)
+    }
+
     /// Returns where a value came from.
     pub(super) fn origin(&self, name: &str) -> Option<&Origin> {
         self.values.get(name).map(|(_, origin)| origin)

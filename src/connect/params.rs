@@ -262,6 +262,18 @@ impl ConnectParams {
         ConnectParams { database: database.to_owned(), ..self.clone() }
     }
 
+    /// Returns the database that a connection string names, if that is all it says.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] when it is no connection string.
+    pub fn database_of(connection_string: &str) -> Result<Option<String>> {
+        let mut settings = Settings::default();
+        conninfo::parse(connection_string, &mut settings)?;
+        let alone = settings.has_only("dbname");
+        Ok(settings.get("dbname").filter(|_| alone).map(str::to_owned))
+    }
+
     /// Returns the same with a password that a person has typed.
     pub fn with_password(&self, password: Secret) -> Self {
         ConnectParams { password: Some((password, PasswordOrigin::Typed)), ..self.clone() }

@@ -49,6 +49,13 @@ pub struct Session {
     same_server: Arc<ConnectParams>,
 }
 
+/// Statements that were sent and whose answer nobody has waited for yet.
+#[derive(Debug)]
+pub struct Sent {
+    purpose: String,
+    answer: oneshot::Receiver<Outcome<Rows>>,
+}
+
 /// Where a session stands with respect to transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionStatus {
@@ -249,7 +256,27 @@ impl Session {
 
     /// Runs one or several statements and drops what they return.
     pub async fn execute(&self, purpose: &str, sql: &str) -> Result<()> {
-        self.ask(purpose, sql).await.map(|_| ())
+        let sent = self.submit(purpose, &text::encode(sql))?;
+        self.settle(sent).await
+    }
+
+    /// Sends one or several statements, in any encoding, and does not wait for the answer.
+    ///
+    /// Those that are sent before it are answered before it. Whoever waits for none of them gets no
+    /// error; [`settle`](Self::settle) waits.
+    pub fn submit(&self, purpose: &str, sql: &[u8]) -> Result<Sent> {
+        let message = query_message(purpose, sql)?;
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Query { message, keep_rows: false, reply });
+        Ok(Sent { purpose: purpose.to_owned(), answer })
+    }
+
+    /// Waits until what was sent has been run.
+    pub async fn settle(&self, sent: Sent) -> Result<()> {
+        match self.outcome(sent.answer).await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(self.error(&sent.purpose, failure)),
+        }
     }
 
     /// Runs one or several statements and returns the last result set, as text.
@@ -258,16 +285,16 @@ impl Session {
     }
 
     async fn ask(&self, purpose: &str, sql: &str) -> Result<Rows> {
-        let message = query_message(purpose, sql)?;
+        let message = query_message(purpose, &text::encode(sql))?;
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Query { message, reply });
+        self.send(Request::Query { message, keep_rows: true, reply });
         let outcome = self.outcome(answer).await;
         outcome.map_err(|failure| self.error(purpose, failure))
     }
 
     /// Begins a `COPY ... TO STDOUT`.
     pub async fn copy_out(&mut self, purpose: &str, sql: &str) -> Result<CopyOut<'_>> {
-        let message = query_message(purpose, sql)?;
+        let message = query_message(purpose, &text::encode(sql))?;
         let (started, starting) = oneshot::channel();
         let (done, outcome) = oneshot::channel();
         let (chunks, receiver) = mpsc::channel(1);
@@ -280,7 +307,7 @@ impl Session {
 
     /// Begins a `COPY ... FROM STDIN`.
     pub async fn copy_in(&mut self, purpose: &str, sql: &str) -> Result<CopyIn<'_>> {
-        let message = query_message(purpose, sql)?;
+        let message = query_message(purpose, &text::encode(sql))?;
         let (started, starting) = oneshot::channel();
         let (done, outcome) = oneshot::channel();
         let (sender, data) = mpsc::channel(1);
@@ -349,14 +376,14 @@ fn ends_session(error: &ServerError) -> bool {
     error.is_fatal()
 }
 
-fn query_message(purpose: &str, sql: &str) -> Result<Bytes> {
-    if sql.contains('\0') {
+fn query_message(purpose: &str, sql: &[u8]) -> Result<Bytes> {
+    if sql.contains(&0) {
         return Err(Error::new(
             ErrorKind::Internal,
             format!("could not {purpose}: the statement holds a zero byte"),
         ));
     }
-    Ok(driver::message(b'Q', &text::encode(sql)))
+    Ok(driver::message(b'Q', sql))
 }
 
 /// Reads the number out of `server_version`: `18.6 (Debian 18.6-1)`, `12.22`, `19devel`, `18beta1`.

@@ -23,8 +23,10 @@ mod report;
 mod roles;
 mod run;
 mod schedule;
+pub mod script;
 mod sequences;
 mod session;
+mod user_objects;
 mod worker;
 
 pub use contents::{Contents, ContentsRequest};

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::options::{Mode, RestoreOptions};
 use super::roles;
 use super::session::SessionSetup;
+use super::user_objects;
 use crate::archive::selection::Marks;
 use crate::archive::statements::is_database_entry;
 use crate::connect::Session;
@@ -199,35 +200,6 @@ async fn check_new_database(
     Ok(())
 }
 
-const USER_OBJECTS: &str = "
-select 'relation' as class, n.nspname as schema, c.relname as name,
-       case c.relkind when 'r' then 'table' when 'p' then 'table' when 'v' then 'view'
-            when 'm' then 'materialized view' when 'S' then 'sequence' else 'foreign table' end as kind
-from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and c.oid >= 16384
-  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-  and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                  and d.objid = c.oid and d.deptype in ('e', 'i'))
-union all
-select 'type', n.nspname, t.typname, 'type'
-from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-left join pg_catalog.pg_class c on c.oid = t.typrelid
-where t.oid >= 16384 and (t.typrelid = 0 or c.relkind = 'c') and t.typelem = 0
-  and t.typtype in ('b', 'c', 'd', 'e', 'r')
-  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-  and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
-                  and d.objid = t.oid and d.deptype in ('e', 'i'))
-union all
-select 'function', n.nspname, p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')', 'function'
-from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where p.oid >= 16384 and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-  and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-                  and d.objid = p.oid and d.deptype in ('e', 'i'))
-order by 1, 2, 3";
-
-/// How many names a refusal lists: enough to recognize the database, not a catalogue.
-const NAMES_LISTED: usize = 5;
-
 async fn check_emptiness(
     session: &Session,
     request: &Request<'_>,
@@ -245,35 +217,16 @@ async fn check_emptiness(
     if exempt {
         return Ok(());
     }
-    let rows = session.query("look for user objects in the target", USER_OBJECTS).await?;
-    let mut found: Vec<(String, String, String, String)> = Vec::new();
-    for row in &rows {
-        found.push((
-            row.text("class")?.to_owned(),
-            row.text("schema")?.to_owned(),
-            row.text("name")?.to_owned(),
-            row.text("kind")?.to_owned(),
-        ));
-    }
+    let mut found = user_objects::read(session).await?;
     if options.names_objects() {
         let wanted: BTreeSet<(&str, &str, &str)> =
             request.schema_wanted().filter_map(object_name).collect();
-        found.retain(|(class, schema, name, _)| {
-            wanted.contains(&(class.as_str(), schema.as_str(), name.as_str()))
-        });
+        found.retain(|object| wanted.contains(&object.identity()));
     }
     if found.is_empty() {
         return Ok(());
     }
-    let mut listed: Vec<String> = found
-        .iter()
-        .take(NAMES_LISTED)
-        .map(|(_, schema, name, kind)| format!("{kind} {schema}.{name}"))
-        .collect();
-    if found.len() > NAMES_LISTED {
-        listed.push(format!("{} more", found.len() - NAMES_LISTED));
-    }
-    let listed = listed.join(", ");
+    let listed = user_objects::listed(&found);
     if options.names_objects() {
         findings.obstacle(
             format!("the target holds already what is to be restored: {listed}"),
@@ -288,7 +241,7 @@ async fn check_emptiness(
     Ok(())
 }
 
-/// Returns the class, schema and name under which [`USER_OBJECTS`] would list what an entry makes.
+/// Returns the class, schema and name under which [`user_objects`] would list what an entry makes.
 fn object_name(entry: &TocEntry) -> Option<(&str, &str, &str)> {
     let class = match entry.desc.as_str() {
         "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" | "SEQUENCE" => "relation",

@@ -31,10 +31,10 @@ use crate::progress::Interrupt;
 const ENTRIES_TOGETHER: usize = 200;
 
 /// How often a cancel request is repeated: one that arrives between two statements is lost.
-const CANCEL_INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const CANCEL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long cancelled connections get to roll back before they are cut.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const CANCEL_PATIENCE: Duration = Duration::from_secs(30);
 
 impl RestorePlan {
     /// Restores.

@@ -683,7 +683,7 @@ fn lost_a_race(error: &Error) -> bool {
 }
 
 /// Returns the beginning of a statement, for messages.
-fn shortened(statement: &str) -> String {
+pub(super) fn shortened(statement: &str) -> String {
     const LONGEST: usize = 200;
     let text = statement.trim();
     match text.char_indices().nth(LONGEST) {

@@ -9,6 +9,7 @@ mod cluster;
 mod options;
 mod plan;
 mod report;
+mod script;
 
 pub use cluster::verify_cluster;
 pub use options::{Depth, VerifyOptions};

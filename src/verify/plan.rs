@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::against::{Comparison, no_manifest};
-use super::{Depth, Finding, VerifyOptions, VerifyReport};
+use super::{Depth, Finding, VerifyOptions, VerifyReport, script};
+use crate::archive::script_reader::{Opened, ScriptSource};
 use crate::archive::statements::loads_via_partition_root;
 use crate::archive::{self, ArchiveReader, SchemaComparison};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,29 +20,48 @@ use crate::progress::{Interrupt, ProgressHandle};
 /// When the archive cannot be opened, [`ErrorKind::Integrity`] when its manifest is gone or does not
 /// fit, and [`ErrorKind::Refused`] when a database is to be compared with an archive without one.
 pub fn plan(options: VerifyOptions, progress: ProgressHandle) -> Result<VerifyPlan> {
-    let archive: Arc<dyn ArchiveReader> = Arc::from(archive::open(&options.archive)?);
-    archive.require_manifest()?;
-    if options.against.is_some() && archive.manifest().is_none() {
-        return Err(no_manifest());
-    }
-    Ok(VerifyPlan { options, archive, progress })
+    let subject = match ScriptSource::open(&options.archive)? {
+        Opened::Script(_) if options.against.is_some() => return Err(no_manifest()),
+        Opened::Script(source) => Subject::Script(source),
+        Opened::Archive => {
+            let archive: Arc<dyn ArchiveReader> = Arc::from(archive::open(&options.archive)?);
+            archive.require_manifest()?;
+            if options.against.is_some() && archive.manifest().is_none() {
+                return Err(no_manifest());
+            }
+            Subject::Archive(archive)
+        }
+    };
+    Ok(VerifyPlan { options, subject, progress })
 }
 
 /// What will be checked; displaying it tells a person.
 pub struct VerifyPlan {
     options: VerifyOptions,
-    archive: Arc<dyn ArchiveReader>,
+    subject: Subject,
     progress: ProgressHandle,
+}
+
+/// What is checked.
+enum Subject {
+    Archive(Arc<dyn ArchiveReader>),
+    Script(ScriptSource),
 }
 
 impl fmt::Display for VerifyPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let data = self.archive.entries().iter().filter(|entry| entry.has_data).count();
         let depth = match self.options.depth {
             Depth::Full => "decode every byte",
             Depth::Quick => "compare checksums",
         };
-        write!(f, "{depth} of {data} data entries in {}", self.options.archive.display())?;
+        let what = match &self.subject {
+            Subject::Archive(archive) => {
+                let data = archive.entries().iter().filter(|entry| entry.has_data).count();
+                format!("{data} data entries in")
+            }
+            Subject::Script(_) => "the script".to_owned(),
+        };
+        write!(f, "{depth} of {what} {}", self.options.archive.display())?;
         if let Some(params) = &self.options.against {
             write!(f, ", then compare with {}", params.describe())?;
         }
@@ -58,6 +78,43 @@ impl VerifyPlan {
     /// an interruption.
     pub async fn run(self, interrupt: &Interrupt) -> Result<VerifyReport> {
         let began = Instant::now();
+        let VerifyPlan { options, subject, progress } = self;
+        let mut report = match subject {
+            Subject::Archive(archive) => {
+                let check = ArchiveCheck { options, archive, progress };
+                check.run(interrupt).await?
+            }
+            Subject::Script(source) => {
+                let interrupt = interrupt.clone();
+                blocking(move || {
+                    script::check(source, &options.archive, options.depth, &progress, &interrupt)
+                })
+                .await?
+            }
+        };
+        report.elapsed = began.elapsed();
+        Ok(report)
+    }
+}
+
+/// Does what waits for the disk on a thread that may.
+async fn blocking<T: Send + 'static>(
+    check: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(check).await.map_err(|source| {
+        Error::new(ErrorKind::Internal, "the check ended unexpectedly").with_source(source)
+    })?
+}
+
+/// The check of an archive.
+struct ArchiveCheck {
+    options: VerifyOptions,
+    archive: Arc<dyn ArchiveReader>,
+    progress: ProgressHandle,
+}
+
+impl ArchiveCheck {
+    async fn run(self, interrupt: &Interrupt) -> Result<VerifyReport> {
         let mut report = VerifyReport::default();
         self.check_bytes(interrupt, &mut report).await?;
         if let (Some(params), Some(manifest)) = (&self.options.against, self.archive.manifest()) {
@@ -77,7 +134,6 @@ impl VerifyPlan {
             };
             comparison.run(&mut report).await?;
         }
-        report.elapsed = began.elapsed();
         Ok(report)
     }
 
@@ -90,13 +146,9 @@ impl VerifyPlan {
         };
         let progress = self.progress.clone();
         let interrupt = interrupt.clone();
-        let checked = tokio::task::spawn_blocking(move || {
-            archive::check::check(archive.as_ref(), depth, &progress, &interrupt)
-        })
-        .await
-        .map_err(|source| {
-            Error::new(ErrorKind::Internal, "the check ended unexpectedly").with_source(source)
-        })??;
+        let checked =
+            blocking(move || archive::check::check(archive.as_ref(), depth, &progress, &interrupt))
+                .await?;
         if !checked.has_checksums {
             report.notes.push(Finding::new(
                 "checksums",

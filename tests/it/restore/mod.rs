@@ -4,6 +4,7 @@ mod failures;
 mod options;
 mod refusals;
 mod round_trip;
+mod script;
 
 use std::path::Path;
 
