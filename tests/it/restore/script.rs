@@ -195,7 +195,10 @@ fn compressed_scripts_and_standard_input_are_read() {
         let whole = std::fs::read(&script).expect("the script");
         let cut = written(&world, "cut", &whole[..whole.len() - 300]);
         let target = server.database("script_cut_target");
-        let failed = run(&world, &cut, target.uri(), &["-1"]).fails_with(11);
+        let failed = run(&world, &cut, target.uri(), &["-1"]);
+        // Damage in the first mebibyte is seen before anything runs.
+        let code = if compression == "none" { 11 } else { 9 };
+        assert_eq!(failed.code, Some(code), "{compression}: {}", failed.stderr);
         assert!(
             failed.stderr.contains("cut off") || failed.stderr.contains("could not decompress"),
             "{compression}: {}",
@@ -231,7 +234,9 @@ fn databases_of_every_name_are_created_and_filled() {
             for name in ["plain.name", "we ird='\"\\ %20", "dbname=x host=y", "-", "größe;", "a'b"]
             {
                 let base = server.database("script_named");
-                if !stock.can_dump(&base) {
+                // What pg_dump 18 writes to create a database is too new for servers before 15.
+                let fits = stock.major() == 15 || server.major() >= 15;
+                if !stock.can_dump(&base) || !fits {
                     continue;
                 }
                 base.execute("create table t(a int); insert into t values (1)");
