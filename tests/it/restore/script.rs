@@ -234,9 +234,8 @@ fn databases_of_every_name_are_created_and_filled() {
             for name in ["plain.name", "we ird='\"\\ %20", "dbname=x host=y", "-", "größe;", "a'b"]
             {
                 let base = server.database("script_named");
-                // What pg_dump 18 writes to create a database is too new for servers before 15.
-                let fits = stock.major() == 15 || server.major() >= 15;
-                if !stock.can_dump(&base) || !fits {
+                // What pg_dump writes to create a database is too new for servers before 15.
+                if !stock.can_dump(&base) || server.major() < 15 {
                     continue;
                 }
                 base.execute("create table t(a int); insert into t values (1)");

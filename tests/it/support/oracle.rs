@@ -119,13 +119,20 @@ fn conformance() -> Option<PathBuf> {
 /// column. Their own pg_dump leaves it out; the one before them prints a statement for it that no server
 /// accepts.
 pub(crate) fn bytes_without_internal_options(text: Vec<u8>) -> Vec<u8> {
-    let is_internal = |line: &&[u8]| {
-        const MARK: &[u8] = b" SET (pg_attver=";
-        line.starts_with(b"ALTER ") && line.windows(MARK.len()).any(|window| window == MARK)
-    };
-    let lines: Vec<&[u8]> =
-        text.split_inclusive(|&byte| byte == b'\n').filter(|line| !is_internal(line)).collect();
-    lines.concat()
+    const MARK: &[u8] = b" SET (pg_attver=";
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        let mut begins = line.starts_with(b"ALTER ");
+        if !line.windows(MARK.len()).any(|window| window == MARK) {
+            kept.push(line);
+            continue;
+        }
+        // The name of a column may hold line breaks.
+        while !begins && let Some(before) = kept.pop() {
+            begins = before.starts_with(b"ALTER ");
+        }
+    }
+    kept.concat()
 }
 
 /// [`bytes_without_internal_options`] for text.
