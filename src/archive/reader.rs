@@ -204,7 +204,7 @@ pub fn open(path: &Path) -> Result<Box<dyn ArchiveReader>> {
     let what = if head.get(257..262) == Some(b"ustar") {
         "a tar file, which is not supported yet"
     } else if head.starts_with(b"--\n-- PostgreSQL database") {
-        "a plain script, which is not supported yet"
+        "a plain script, which has no table of contents"
     } else if head.is_empty() {
         "an empty file"
     } else {
