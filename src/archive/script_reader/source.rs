@@ -150,8 +150,11 @@ fn unreadable(name: &str, error: io::Error) -> Error {
     }
 }
 
+/// A stream whose first bytes have been read.
+type Seen<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
 /// Returns the first bytes, and the stream with them still in it.
-fn look<R: Read>(mut input: R) -> io::Result<(Vec<u8>, io::Chain<Cursor<Vec<u8>>, R>)> {
+fn look<R: Read>(mut input: R) -> io::Result<(Vec<u8>, Seen<R>)> {
     let mut head = Vec::new();
     input.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(input)))
