@@ -38,6 +38,13 @@ fn run(world: &World, script: &Path, uri: &str, arguments: &[&str]) -> Run {
     world.pgark(&[&["restore", "--no-analyze", "-d", uri, script], arguments].concat())
 }
 
+/// Runs a script that nothing is wrong with.
+#[track_caller]
+fn restores(world: &World, script: &Path, uri: &str, arguments: &[&str]) {
+    let done = run(world, script, uri, arguments).success();
+    assert!(done.stdout.starts_with("ran "), "{}", done.stdout);
+}
+
 #[test]
 fn dumps_of_the_sample_database_give_what_psql_makes_of_them() {
     for server in servers() {
@@ -113,7 +120,7 @@ fn text_that_looks_like_the_end_of_something_is_only_text() {
                     let world = World::new();
                     let script = written(&world, "dump.sql", stock.pg_dump(&source, options));
                     let target = server.database("script_nasty_target");
-                    run(&world, &script, target.uri(), &[]).success();
+                    restores(&world, &script, target.uri(), &[]);
                     let database = target.name();
                     target.execute(&format!(
                         "alter database {database} set standard_conforming_strings = {setting}"
@@ -182,7 +189,7 @@ fn compressed_scripts_and_standard_input_are_read() {
         let script = world.path("dump");
         stock.dump_archive(&source, &script, &["-Fp", "-Z", compression]);
         let target = server.database("script_packed_target");
-        run(&world, &script, target.uri(), &[]).success();
+        restores(&world, &script, target.uri(), &[]);
         assert_same(&expected, &contents(&stock, &target), compression);
 
         let target = server.database("script_stdin_target");
@@ -263,7 +270,7 @@ fn databases_of_every_name_are_created_and_filled() {
                 named.sql("drop database");
                 let world = World::new();
                 let script = written(&world, "dump.sql", &expected);
-                run(&world, &script, &address, &[]).success();
+                restores(&world, &script, &address, &[]);
                 assert_same(&expected, &dumped(), name);
 
                 // Now that it is there and not empty, nothing is added to it.
@@ -347,7 +354,7 @@ fn newer_dumps_run_on_older_servers_without_the_settings_they_do_not_know() {
         "dump.sql",
         "SET transaction_timeout = 0;\nSET idle_in_transaction_session_timeout = 0;\nCREATE TABLE t (a int);\n",
     );
-    run(&world, &script, target.uri(), &["--exit-on-error"]).success();
+    restores(&world, &script, target.uri(), &["--exit-on-error"]);
     assert_eq!(target.query("select count(*) from t"), "0");
 }
 
@@ -379,7 +386,8 @@ fn errors_name_line_and_character_and_the_rest_is_run() {
     assert_eq!(target.query("select count(*) from t"), "0");
 
     let target = server.database("script_rolls_back");
-    run(&world, &script, target.uri(), &["-1"]).fails_with(11);
+    let failed = run(&world, &script, target.uri(), &["-1"]).fails_with(11);
+    assert!(failed.stderr.contains("rolled back"), "{}", failed.stderr);
     assert_eq!(target.query("select count(*) from pg_class where oid >= 16384"), "0");
 }
 
@@ -392,7 +400,7 @@ fn what_is_not_empty_is_refused_and_so_are_options_for_archives() {
     target.execute("create table t as select 1 as a");
     let refused = run(&world, &script, target.uri(), &[]).fails_with(4);
     assert!(refused.stderr.contains("table public.t"), "{}", refused.stderr);
-    run(&world, &script, target.uri(), &["--mode", "append"]).success();
+    restores(&world, &script, target.uri(), &["--mode", "append"]);
     assert_eq!(target.query("select count(*) from t"), "2");
     for option in [&["--clean"][..], &["-t", "t"], &["--schema-only"], &["-O"]] {
         let refused = run(&world, &script, target.uri(), option).fails_with(2);
