@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::arguments::DumpArguments;
+use super::arguments::{DumpArguments, RestoreArguments};
 use super::connection;
 use super::drop_in::restrict_key::restrict_key;
 use super::output;
@@ -16,6 +16,7 @@ use crate::ddl::cluster::{ClusterDdlOptions, GlobalParts};
 use crate::dump::{ClusterDumpOptions, DumpOptions, GlobalsOptions, PasswordChoice, plan_cluster};
 use crate::error::Result;
 use crate::progress::Interrupt;
+use crate::restore::{self, ClusterRestoreOptions, DatabaseStep, PlannedDatabase, RestoreOptions};
 
 /// Dumps every database of a server; `databases` says how, its connection where to begin.
 pub(super) async fn dump(
@@ -68,6 +69,49 @@ pub(super) async fn dump(
     let report = plan.run(interrupt.clone()).await?;
     display.close();
     output::result(&report, arguments.output.json, report::dumped_cluster)
+}
+
+/// Restores the folder of a whole server.
+pub(super) async fn restore(
+    arguments: &RestoreArguments,
+    databases: RestoreOptions,
+    world: &World,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let options = ClusterRestoreOptions { folder: arguments.archive.clone(), databases };
+    let mut display = Display::start(world, &arguments.output);
+    let progress = display.handle();
+    let plan = connection::with_password(
+        world,
+        arguments.connection.prompt,
+        options.databases.connection.clone(),
+        &display,
+        |params| {
+            let mut options = options.clone();
+            options.databases.connection = params;
+            restore::plan_cluster(options, progress.clone())
+        },
+    )
+    .await?;
+    if arguments.dry_run {
+        display.close();
+        return output::result(&plan.databases(), arguments.output.json, |databases| {
+            databases.iter().map(planned).collect()
+        });
+    }
+    let report = plan.run(interrupt.clone()).await?;
+    display.close();
+    output::result(&report, arguments.output.json, report::restored_cluster)?;
+    report.partial().map_or(Ok(()), Err)
+}
+
+fn planned(database: &PlannedDatabase) -> String {
+    let step = match database.step {
+        DatabaseStep::Create => "is created and filled",
+        DatabaseStep::Fill => "is filled",
+        DatabaseStep::PassOver => "is left alone: its archive is empty",
+    };
+    format!("{} {step}\n", visible(&database.database))
 }
 
 /// Shows what a folder holds.

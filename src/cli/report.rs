@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::progress::{bytes, count, visible};
 use crate::dump::{ClusterDumpReport, DumpReport};
 use crate::restore::script::ScriptReport;
-use crate::restore::{RestoreReport, SequenceFinding};
+use crate::restore::{ClusterRestoreReport, RestoreReport, SequenceFinding};
 use crate::sql::qualified;
 use crate::verify::VerifyReport;
 
@@ -73,6 +73,31 @@ pub(super) fn dumped_cluster(report: &ClusterDumpReport) -> String {
         let rows = format!("{} ({} rows)", database.database, count(database.rows));
         lines.line("database", &rows);
     }
+    lines.0
+}
+
+/// Returns the report of a restore of a whole server.
+pub(super) fn restored_cluster(report: &ClusterRestoreReport) -> String {
+    let databases = &report.databases;
+    let title = format!("restored {} databases in {}", databases.len(), seconds(report.time));
+    let mut lines = Lines::new(&title);
+    lines.line("globals", &format!("{} statements", count(report.globals)));
+    for existing in report.existing.iter().take(MOST_FINDINGS) {
+        lines.line("note", &format!("{existing} exists already and is left as it is"));
+    }
+    for database in databases {
+        let rows = format!("{} ({} rows)", database.database, count(database.rows));
+        lines.line("database", &rows);
+    }
+    let ignored = databases.iter().flat_map(|database| {
+        database.ignored.iter().map(|error| (Some(&database.database), error))
+    });
+    let all: Vec<_> = report.ignored.iter().map(|error| (None, error)).chain(ignored).collect();
+    for (database, error) in all.iter().take(MOST_FINDINGS) {
+        let place = database.map(|name| format!("{name}: ")).unwrap_or_default();
+        lines.line("error", &format!("{place}{}: {}", error.entry, error.message));
+    }
+    more(&mut lines, all.len());
     lines.0
 }
 

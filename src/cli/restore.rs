@@ -1,6 +1,7 @@
 //! `pgark restore`: from what was typed to [`RestoreOptions`], and the run.
 
 use super::arguments::{RestoreArguments, RestoreModeArgument, SectionArgument};
+use super::cluster;
 use super::connection;
 use super::inspect;
 use super::output;
@@ -8,6 +9,7 @@ use super::progress::Display;
 use super::report;
 use super::signals;
 use super::world::World;
+use crate::archive::cluster::ClusterManifest;
 use crate::archive::script_reader::{Opened, ScriptSource};
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +34,10 @@ pub(super) async fn run(
             ));
     }
     let params = connection::params(world, &arguments.connection, None)?;
+    if ClusterManifest::is_at(&arguments.archive) {
+        let options = options(arguments, world, params);
+        return cluster::restore(arguments, options, world, interrupt).await;
+    }
     if let Opened::Script(source) = ScriptSource::open(&arguments.archive)? {
         return run_script(arguments, world, interrupt, params, source).await;
     }

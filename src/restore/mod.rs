@@ -11,6 +11,7 @@
 
 mod analyze;
 mod clean;
+mod cluster;
 mod contents;
 mod create;
 mod data;
@@ -29,6 +30,10 @@ mod session;
 mod user_objects;
 mod worker;
 
+pub use cluster::{
+    ClusterRestoreOptions, ClusterRestorePlan, ClusterRestoreReport, DatabaseStep, PlannedDatabase,
+    plan_cluster,
+};
 pub use contents::{Contents, ContentsRequest};
 pub use options::{Manner, Mode, RestoreOptions};
 pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan};

@@ -152,17 +152,22 @@ impl RestoreReport {
 
     /// Returns the failure that the ignored errors amount to: kind [`ErrorKind::Partial`].
     pub fn partial(&self) -> Option<Error> {
-        let first = self.ignored.first()?;
-        let count = self.ignored.len();
-        let plural = if count == 1 { "" } else { "s" };
-        Some(
-            Error::new(ErrorKind::Partial, format!("restored with {count} error{plural} ignored"))
-                .with_hint(format!("the first was at {}: {}", first.entry, first.message))
-                .with_hint("--exit-on-error stops at the first one"),
-        )
+        partial(self.ignored.iter())
     }
 }
 
-fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+/// Returns the failure that ignored errors amount to, if there are any.
+pub(super) fn partial<'a>(mut ignored: impl Iterator<Item = &'a IgnoredError>) -> Option<Error> {
+    let first = ignored.next()?;
+    let count = 1 + ignored.count();
+    let plural = if count == 1 { "" } else { "s" };
+    Some(
+        Error::new(ErrorKind::Partial, format!("restored with {count} error{plural} ignored"))
+            .with_hint(format!("the first was at {}: {}", first.entry, first.message))
+            .with_hint("--exit-on-error stops at the first one"),
+    )
+}
+
+pub(super) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(time.as_secs_f64())
 }
