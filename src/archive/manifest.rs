@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveHeader, SchemaFingerprint};
+use super::{ArchiveHeader, LargeObjectClass, ManifestLargeObjects, SchemaFingerprint};
 use crate::codec::{Compression, Fingerprint, HashingWriter, Sha256Digest};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::DumpId;
@@ -77,6 +77,15 @@ pub struct Manifest {
     pub settings: BTreeMap<String, String>,
     /// The data entries, ordered by id; the archive writer sorts them.
     pub data: Vec<ManifestData>,
+    /// The entries of large objects, ordered by id; the archive writer sorts them.
+    #[serde(default)]
+    pub large_objects: Vec<ManifestLargeObjects>,
+    /// Owners and privileges of large objects.
+    #[serde(default)]
+    pub large_object_classes: Vec<LargeObjectClass>,
+    /// Hashes of the comments and security labels on large objects, by their oid.
+    #[serde(default)]
+    pub large_object_remarks: BTreeMap<u32, Sha256Digest>,
     /// The sequences with their values.
     pub sequences: Vec<ManifestSequence>,
     /// The schema's fingerprint, object by object.
@@ -252,6 +261,10 @@ impl Manifest {
             write!(body, "{separator}\n{}: {value}", serde_json::Value::from(key.as_str()))?;
         }
         write_list(&mut body, "data", &self.data)?;
+        write_list(&mut body, "large_objects", &self.large_objects)?;
+        write_list(&mut body, "large_object_classes", &self.large_object_classes)?;
+        write!(body, ",\n\"large_object_remarks\": ")?;
+        serde_json::to_writer(&mut body, &self.large_object_remarks)?;
         write_list(&mut body, "sequences", &self.sequences)?;
         write_list(&mut body, "schema", &self.schema.items)?;
 
@@ -293,6 +306,7 @@ impl Manifest {
         toc: ManifestToc,
     ) {
         self.data.sort_by_key(|data| data.dump_id);
+        self.large_objects.sort_by_key(|objects| objects.dump_id);
         self.manifest_version = MANIFEST_VERSION;
         self.tool = "pgark".to_owned();
         self.tool_version = env!("CARGO_PKG_VERSION").to_owned();
@@ -306,6 +320,13 @@ impl Manifest {
     pub fn data_entry(&self, dump_id: DumpId) -> Option<&ManifestData> {
         let position = self.data.binary_search_by_key(&dump_id.0, |data| data.dump_id).ok()?;
         self.data.get(position)
+    }
+
+    /// Returns what it says about the large objects of the entry with an id.
+    pub fn large_objects_of(&self, dump_id: DumpId) -> Option<&ManifestLargeObjects> {
+        let objects = &self.large_objects;
+        let position = objects.binary_search_by_key(&dump_id.0, |objects| objects.dump_id).ok()?;
+        objects.get(position)
     }
 }
 

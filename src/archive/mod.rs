@@ -15,8 +15,10 @@ pub mod directory;
 mod header;
 mod in_order;
 pub mod large_object_text;
+mod large_objects;
 pub mod listing;
 pub mod manifest;
+mod manifest_large_objects;
 mod primitive;
 mod reader;
 mod reordered;
@@ -39,12 +41,17 @@ pub use header::{
     ArchiveFormat, ArchiveHeader, ArchiveTime, own_dumper_version,
     own_dumper_version_without_manifest,
 };
+pub use large_objects::{LargeObjectPiece, LargeObjectsWriter};
 pub use manifest::{Block, DataFileSummary, Manifest, ManifestData, ManifestSequence};
+pub use manifest_large_objects::{
+    LargeObjectClass, ManifestLargeObject, ManifestLargeObjects, PRIVILEGES_ON,
+    large_object_remarks,
+};
 pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, open};
 pub use reordered::ReorderedReader;
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};
 pub use stored_data::StoredData;
-pub use version::ArchiveVersion;
+pub use version::{ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
 pub use writer::{ArchivePlace, ArchiveWriter, DataOrder, create};
 
 /// What ends COPY text in an archive: the end-of-data line and two empty ones.

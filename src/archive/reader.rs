@@ -64,16 +64,24 @@ fn misfit(manifest: &Manifest, toc: &Toc, digest: Sha256Digest, bytes: u64) -> O
     if !manifest.data.is_sorted_by(|one, next| one.dump_id < next.dump_id) {
         return Some("its data entries are not in order".to_owned());
     }
+    if !manifest.large_objects.is_sorted_by(|one, next| one.dump_id < next.dump_id) {
+        return Some("its entries of large objects are not in order".to_owned());
+    }
     let with_data = toc.entries.iter().filter(|entry| entry.has_data);
     let mut count = 0;
     for entry in with_data {
-        if manifest.data_entry(entry.dump_id).is_none() {
+        let known = if entry.holds_large_objects() {
+            manifest.large_objects_of(entry.dump_id).is_some()
+        } else {
+            manifest.data_entry(entry.dump_id).is_some()
+        };
+        if !known {
             return Some(format!("{} is not in the manifest", entry.describe()));
         }
         count += 1;
     }
-    (count != manifest.data.len())
-        .then(|| format!("the manifest lists {} data entries, not {count}", manifest.data.len()))
+    let listed = manifest.data.len() + manifest.large_objects.len();
+    (count != listed).then(|| format!("the manifest lists {listed} data entries, not {count}"))
 }
 
 /// A large object of an archive and where its bytes are.
@@ -128,6 +136,12 @@ pub trait ArchiveReader: Send + Sync {
     ///
     /// [`ErrorKind::Archive`] when what is there does not belong to the entry.
     fn stored_data(&self, entry: &TocEntry) -> Result<Option<StoredData>>;
+    /// Returns where a large object's data lie, `None` when they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Archive`] when what is there does not belong to it.
+    fn stored_large_object(&self, object: &LargeObjectFile) -> Result<Option<StoredData>>;
     /// Checks everything that is not an entry's data: names, checksums, what lies between the data.
     ///
     /// # Errors

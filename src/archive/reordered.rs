@@ -62,6 +62,10 @@ impl ArchiveReader for ReorderedReader {
         self.archive.stored_data(entry)
     }
 
+    fn stored_large_object(&self, object: &LargeObjectFile) -> Result<Option<StoredData>> {
+        self.archive.stored_large_object(object)
+    }
+
     fn check_container(&self) -> Result<ContainerChecked> {
         self.archive.check_container()
     }

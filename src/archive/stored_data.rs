@@ -37,6 +37,11 @@ impl StoredData {
         StoredData { bytes, algorithm, layout: Layout::Plain }
     }
 
+    /// Tells whether they fill a file of their own, so that its bytes can be counted and hashed.
+    pub(super) fn is_whole_file(&self) -> bool {
+        self.layout == Layout::Plain
+    }
+
     /// Returns how many bytes are stored.
     pub fn bytes(&self) -> u64 {
         self.bytes.len()

@@ -6,7 +6,7 @@ use crate::codec::Algorithm;
 use crate::model::TocEntry;
 
 /// More large objects than this are written in groups, which needs 1.16.
-const UNGROUPED_LARGE_OBJECTS: usize = 1_000;
+pub const UNGROUPED_LARGE_OBJECTS: usize = 1_000;
 
 /// Major, minor and revision of the layout; every change of layout has a new minor number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +69,11 @@ impl ArchiveVersion {
 
     /// Tells whether entries have a relkind (1.16).
     pub fn has_relkind(self) -> bool {
+        self >= ArchiveVersion::V1_16
+    }
+
+    /// Tells whether large objects are written in groups (1.16) instead of one by one.
+    pub fn groups_large_objects(self) -> bool {
         self >= ArchiveVersion::V1_16
     }
 

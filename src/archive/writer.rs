@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::toc::Toc;
-use super::{ArchiveFormat, CustomWriter, DataFileWriter, DirectoryWriter, Manifest};
+use super::{
+    ArchiveFormat, CustomWriter, DataFileWriter, DirectoryWriter, LargeObjectsWriter, Manifest,
+};
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
@@ -29,6 +31,13 @@ pub trait ArchiveWriter: fmt::Debug + Send + Sync {
     ///
     /// [`ErrorKind::Storage`] when there is no place for it.
     fn data_file(&self, dump_id: DumpId) -> Result<DataFileWriter>;
+
+    /// Begins the large objects of an entry.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] when there is no place for them.
+    fn large_objects(&self, dump_id: DumpId) -> Result<Box<dyn LargeObjectsWriter>>;
 
     /// Tells in which order entries are best completed.
     fn order(&self) -> DataOrder {

@@ -269,6 +269,16 @@ pub(super) struct SelectionArguments {
     #[arg(long, value_name = "PATTERN")]
     pub(super) exclude_extension: Vec<String>,
 
+    /// Dump large objects also when only a part of the database is dumped
+    ///
+    /// A complete dump has them anyway. They are data: a dump of definitions never has them.
+    #[arg(short = 'b', long, alias = "blobs")]
+    pub(super) large_objects: bool,
+
+    /// Dump no large objects
+    #[arg(short = 'B', long, alias = "no-blobs")]
+    pub(super) no_large_objects: bool,
+
     /// Fail when one of the patterns that include matches nothing
     #[arg(long)]
     pub(super) strict_names: bool,

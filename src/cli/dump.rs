@@ -15,7 +15,7 @@ use crate::connect::ConnectParams;
 use crate::dump::{self, DumpContent, DumpOptions, Omissions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
-use crate::select::{SelectionRequest, TablePattern};
+use crate::select::{LargeObjectChoice, SelectionRequest, TablePattern};
 
 pub(super) async fn run(
     arguments: &DumpArguments,
@@ -74,6 +74,12 @@ fn options(
         compression,
         selection: request(selection),
         content: content(selection),
+        large_objects: match (selection.large_objects, selection.no_large_objects) {
+            // Both together mean what they mean to pg_dump.
+            (true, _) => LargeObjectChoice::Always,
+            (_, true) => LargeObjectChoice::Never,
+            _ => LargeObjectChoice::WithEverything,
+        },
         omit: Omissions {
             owners: selection.no_owner,
             privileges: selection.no_privileges,

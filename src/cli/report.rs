@@ -37,7 +37,12 @@ pub(super) fn dumped(report: &DumpReport) -> String {
     lines.line("tables", &count(report.tables.len() as u64));
     lines.line("rows", &count(report.rows));
     lines.line("data", &stored(report.raw_bytes, report.stored_bytes));
-    lines.line("speed", &speed(report.raw_bytes, report.elapsed));
+    let objects = report.large_objects;
+    if objects.objects > 0 {
+        let size = stored(objects.raw_bytes, objects.stored_bytes);
+        lines.line("large", &format!("{} objects, {size}", count(objects.objects)));
+    }
+    lines.line("speed", &speed(report.raw_bytes + objects.raw_bytes, report.elapsed));
     if let Some(table) = report.slowest_table() {
         let name = qualified(&table.schema, &table.name);
         lines.line("slowest", &format!("{name} ({})", seconds(table.reading)));

@@ -137,6 +137,28 @@ impl RowHasher {
     }
 }
 
+/// Hashes one large object: XXH3-128 of its oid, as four bytes with the highest first, and its bytes.
+pub struct LargeObjectHasher(XxHash3_128);
+
+impl LargeObjectHasher {
+    /// Begins with the object's oid.
+    pub fn new(oid: u32) -> Self {
+        let mut hasher = XxHash3_128::new();
+        hasher.write(&oid.to_be_bytes());
+        LargeObjectHasher(hasher)
+    }
+
+    /// Takes the next bytes.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    /// Returns the hash.
+    pub fn finish(&self) -> u128 {
+        self.0.finish_128()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,11 +5,12 @@
 //! entry in the pre-data section, and one data entry has the bytes of all of them (`dumpBlob` of
 //! PostgreSQL 15); that is what older `pg_restore` programs read.
 
-use super::Writer;
 use super::writer::{AclTarget, Target};
-use crate::error::Result;
+use super::{Writer, acl};
+use crate::error::{Context, ErrorKind, Result};
 use crate::model::large_object::LargeObjects;
 use crate::model::{CatalogId, Components, Database, DumpId, Kind, Object, Oid, Section, TocEntry};
+use crate::sql::Quoting;
 
 /// How large objects are spread over entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -144,17 +145,36 @@ pub(super) fn place_single(entries: &mut Vec<TocEntry>) {
 
 /// Returns the large objects whose bytes belong to a data entry, in their order there.
 pub fn large_objects_of(database: &Database, entry: &TocEntry) -> Vec<Oid> {
-    let oids = |id: DumpId| match &database.object(id).kind {
-        Kind::LargeObjects(group) => group.oids.clone(),
-        _ => Vec::new(),
-    };
     if entry.dump_id.0 <= database.last_id() {
         return match database.object(entry.dump_id).kind {
-            Kind::LargeObjectData { metadata } => oids(metadata),
+            Kind::LargeObjectData { metadata } => {
+                database.object(metadata).large_objects().to_vec()
+            }
             _ => Vec::new(),
         };
     }
-    let mut all: Vec<Oid> = database.objects().iter().flat_map(|object| oids(object.id)).collect();
+    let mut all: Vec<Oid> =
+        database.objects().iter().flat_map(Object::large_objects).copied().collect();
     all.sort_unstable();
     all
+}
+
+/// Returns the statements for the privileges on each large object of a group, with `name` for its oid.
+///
+/// # Errors
+///
+/// When the catalogs hold privileges that cannot be understood.
+pub fn large_object_privileges(object: &Object, name: &str) -> Result<String> {
+    let target = acl::Target {
+        quoting: Quoting::WhenNeeded,
+        word: "LARGE OBJECT",
+        schema: None,
+        name,
+        column: None,
+        owner: object.owner.as_deref().unwrap_or_default(),
+        prefix: "",
+    };
+    acl::statements(&target, &object.acl).context(ErrorKind::Server, || {
+        format!("could not understand the privileges on the large objects {}", object.name)
+    })
 }

@@ -51,7 +51,7 @@ use crate::model::constraint::ConstraintOwner;
 use crate::model::{Database, DumpId, Kind, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
-pub use large_object::{LargeObjectLayout, large_objects_of};
+pub use large_object::{LargeObjectLayout, large_object_privileges, large_objects_of};
 pub(crate) use writer::{AclTarget, Target, Writer};
 
 /// What is done in the few places where the text of pg_dump 18 is wrong for the user.

@@ -9,12 +9,14 @@ use super::options::{DumpContent, DumpOptions};
 use super::plan::PlannedTable;
 use crate::archive::{
     ArchiveHeader, ArchiveTime, ArchiveVersion, DataFileSummary, Manifest, ManifestData,
-    ManifestSequence, SchemaFingerprint, own_dumper_version, own_dumper_version_without_manifest,
+    ManifestLargeObjects, ManifestSequence, SchemaFingerprint, large_object_remarks,
+    own_dumper_version, own_dumper_version_without_manifest,
 };
+use crate::catalog::LargeObjectMetadata;
 use crate::connect::Session;
 use crate::error::Result;
 use crate::model::{Components, Database, Kind, SessionFacts, TocEntry};
-use crate::select::SelectionRequest;
+use crate::select::{LargeObjectChoice, SelectionRequest};
 use crate::sql::Quoting;
 
 /// The settings that decide how a value is written as text. The first group is pinned by every dump, the
@@ -68,17 +70,23 @@ pub(super) struct Facts<'a> {
     pub(super) sequences: Vec<ManifestSequence>,
     pub(super) entries: &'a [TocEntry],
     pub(super) data: &'a [(PlannedTable, DataFileSummary)],
+    pub(super) large_objects: Vec<ManifestLargeObjects>,
+    pub(super) database: &'a Database,
 }
 
 /// Returns the manifest, apart from what the archive writer fills in.
-pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
+pub(super) fn manifest(mut facts: Facts<'_>) -> Result<Manifest> {
+    let metadata = LargeObjectMetadata::of(facts.database)?;
+    for object in facts.large_objects.iter_mut().flat_map(|entry| &mut entry.objects) {
+        object.class = metadata.class_of(object.oid);
+    }
     let started = facts.options.started.with_timezone(&Utc);
     let data = facts.data.iter().map(|(table, summary)| ManifestData {
         columns: table.columns.clone(),
         filter: table.filter.clone(),
         ..ManifestData::new(summary.clone(), &table.name.schema, &table.name.name)
     });
-    Manifest {
+    Ok(Manifest {
         server_version: facts.session.version_text.clone(),
         server_version_num: facts.session.version.0,
         system_identifier: facts.system_identifier.map(str::to_owned),
@@ -91,9 +99,12 @@ pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
         settings: facts.settings,
         data: data.collect(),
         sequences: facts.sequences,
+        large_objects: facts.large_objects,
+        large_object_classes: metadata.classes,
+        large_object_remarks: large_object_remarks(facts.entries),
         schema: SchemaFingerprint::of(facts.entries),
         ..Manifest::default()
-    }
+    })
 }
 
 /// Returns the options that decide what is in the archive and differ from a complete dump.
@@ -126,6 +137,11 @@ fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
         if is_set {
             set(name, "true".to_owned());
         }
+    }
+    match options.large_objects {
+        LargeObjectChoice::WithEverything => {}
+        LargeObjectChoice::Always => drop(set("large-objects", "true".to_owned())),
+        LargeObjectChoice::Never => drop(set("no-large-objects", "true".to_owned())),
     }
     if let Some(role) = &options.role {
         set("role", role.clone());

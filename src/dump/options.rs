@@ -11,7 +11,7 @@ use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
 use crate::ddl::{Fidelity, RowForm};
 use crate::model::Section;
-use crate::select::SelectionRequest;
+use crate::select::{LargeObjectChoice, SelectionRequest};
 use crate::sql::Quoting;
 use crate::store::{Existing, Output};
 
@@ -93,6 +93,8 @@ pub struct DumpOptions {
     pub selection: SelectionRequest,
     /// Which halves of them are wanted.
     pub content: DumpContent,
+    /// When large objects are wanted.
+    pub large_objects: LargeObjectChoice,
     /// Which sections are written; empty for all.
     pub sections: Vec<Section>,
     /// What is left out of them.
@@ -155,6 +157,7 @@ impl DumpOptions {
             compression: Compression::new(Algorithm::Zstd),
             selection: SelectionRequest::default(),
             content: DumpContent::EVERYTHING,
+            large_objects: LargeObjectChoice::WithEverything,
             sections: Vec::new(),
             omit: Omissions::default(),
             fidelity: Fidelity::Corrected,

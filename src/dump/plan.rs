@@ -10,16 +10,17 @@ use std::path::Path;
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
+use super::large_objects::{self, PlannedLargeObjects, Reading};
 use super::options::DumpOptions;
-use super::split::{self, Piece, PieceRange, TableSize};
-use crate::archive::ArchiveVersion;
+use super::split::{self, Piece, PieceRange, Source, TableSize};
+use crate::archive::{ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
 use crate::catalog::{
     CatalogOptions, Keeper, KeeperOptions, Obstacles, SessionSettings, TableName,
 };
 use crate::connect::Session;
-use crate::ddl::{self, DdlOptions, Fidelity};
+use crate::ddl::{self, DdlOptions, Fidelity, LargeObjectLayout};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DumpId, Kind, Oid, TocEntry};
+use crate::model::{Database, DumpId, Kind, Oid, TocEntry};
 use crate::order;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::quote_identifier;
@@ -33,6 +34,8 @@ pub struct DumpPlan {
     pub(super) entries: Vec<TocEntry>,
     pub(super) version: ArchiveVersion,
     pub(super) tables: Vec<PlannedTable>,
+    pub(super) large_objects: Vec<PlannedLargeObjects>,
+    pub(super) reading: Reading,
     pub(super) pieces: Vec<Piece>,
     pub(super) warnings: Vec<String>,
 }
@@ -65,12 +68,12 @@ impl PlannedTable {
                 "copy (select {columns} from only {table} where {}) to stdout",
                 range.condition()
             ),
-            PieceRange::Whole if !self.filter.is_empty() => {
+            _ if !self.filter.is_empty() => {
                 let columns = if columns.is_empty() { "*".to_owned() } else { columns };
                 format!("copy (select {columns} from {table} {}) to stdout", self.filter)
             }
-            PieceRange::Whole if columns.is_empty() => format!("copy {table} to stdout"),
-            PieceRange::Whole => format!("copy {table} ({columns}) to stdout"),
+            _ if columns.is_empty() => format!("copy {table} to stdout"),
+            _ => format!("copy {table} ({columns}) to stdout"),
         }
     }
 }
@@ -135,6 +138,7 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
             data: options.content.data,
             statistics: options.content.statistics,
             sequence_values: options.content.has_sequence_values(),
+            large_objects: options.large_objects,
             comments: !options.omit.comments,
             security_labels: !options.omit.security_labels,
             policies: !options.omit.policies,
@@ -142,9 +146,17 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
             subscriptions: !options.omit.subscriptions,
             privileges: !options.omit.privileges,
             unlogged_data: !options.omit.unlogged_data,
-            ..CatalogOptions::default()
         },
         interrupt: interrupt.clone(),
+    }
+}
+
+/// Returns the layout that the oldest programs understand, where any program may be meant to read it.
+fn layout(options: &DumpOptions, database: &Database) -> LargeObjectLayout {
+    let count: usize = database.objects().iter().map(|object| object.large_objects().len()).sum();
+    match options.fidelity {
+        Fidelity::Corrected if count <= UNGROUPED_LARGE_OBJECTS => LargeObjectLayout::Single,
+        _ => LargeObjectLayout::Grouped,
     }
 }
 
@@ -171,9 +183,15 @@ async fn decide(
         tablespaces: !options.omit.tablespaces,
         dollar_quoting: options.dollar_quoting,
         fidelity: options.fidelity,
-        ..DdlOptions::default()
+        large_objects: layout(&options, database),
     };
     let mut entries = ddl::entries(database, &order, &ddl_options)?;
+    let mut version = ArchiveVersion::oldest_for(options.compression.algorithm, &entries);
+    if ddl_options.large_objects == LargeObjectLayout::Single && version.groups_large_objects() {
+        let grouped = DdlOptions { large_objects: LargeObjectLayout::Grouped, ..ddl_options };
+        entries = ddl::entries(database, &order, &grouped)?;
+        version = ArchiveVersion::oldest_for(options.compression.algorithm, &entries);
+    }
     if options.omit.owners {
         // An empty owner is what every pg_restore understands as "leave it to who restores".
         for entry in &mut entries {
@@ -181,16 +199,27 @@ async fn decide(
         }
     }
     let tables = planned_tables(&keeper, &entries).await?;
-    if options.content.data && keeper.selection.everything {
-        warn_of_large_objects(&keeper.session, &entries, &mut warnings).await?;
-    }
+    let (large_objects, reading) =
+        large_objects::planned(&keeper.session, &keeper.database, &entries).await?;
     for warning in &warnings {
         progress.warning(warning);
     }
     let sizes: Vec<TableSize> = tables.iter().map(|table| table.size).collect();
-    let pieces = split::cut(&sizes, options.jobs);
-    let version = ArchiveVersion::oldest_for(options.compression.algorithm, &entries);
-    Ok(DumpPlan { options, keeper, progress, entries, version, tables, pieces, warnings })
+    let mut pieces = split::cut(&sizes, options.jobs);
+    pieces.extend(large_objects::pieces(&keeper.session, &large_objects, options.jobs).await?);
+    split::sort(&mut pieces);
+    Ok(DumpPlan {
+        options,
+        keeper,
+        progress,
+        entries,
+        version,
+        tables,
+        large_objects,
+        reading,
+        pieces,
+        warnings,
+    })
 }
 
 /// Collects the tables that have a data entry, refuses those that cannot be read, and asks for sizes.
@@ -199,7 +228,8 @@ async fn planned_tables(keeper: &Keeper, entries: &[TocEntry]) -> Result<Vec<Pla
     let mut tables = Vec::new();
     let mut oids = Vec::new();
     let mut unlocked = Vec::new();
-    for entry in entries.iter().filter(|entry| entry.has_data) {
+    let of_tables = |entry: &&TocEntry| entry.has_data && !entry.holds_large_objects();
+    for entry in entries.iter().filter(of_tables) {
         let Kind::TableData { table: id, filter } = &database.object(entry.dump_id).kind else {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -266,26 +296,6 @@ async fn read_sizes(session: &Session, oids: &[Oid]) -> Result<HashMap<Oid, Tabl
     Ok(sizes)
 }
 
-/// Says loudly that large objects are missing, as long as nothing reads them.
-async fn warn_of_large_objects(
-    session: &Session,
-    entries: &[TocEntry],
-    warnings: &mut Vec<String>,
-) -> Result<()> {
-    if entries.iter().any(|entry| entry.desc.starts_with("BLOB")) {
-        return Ok(());
-    }
-    let query = "select count(*) as number from pg_catalog.pg_largeobject_metadata";
-    let rows = session.query("count the large objects", query).await?;
-    let number: u64 = rows.single()?.integer("number")?;
-    if number > 0 {
-        warnings.push(format!(
-            "the database has {number} large objects, which this version of pgark does not dump"
-        ));
-    }
-    Ok(())
-}
-
 /// What a plan would do, for people and for machines.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlanSummary {
@@ -309,6 +319,8 @@ pub struct PlanSummary {
     pub locked_tables: usize,
     /// The bytes on disk of all tables that are read.
     pub bytes: u64,
+    /// How many large objects are read.
+    pub large_objects: usize,
     /// How many pieces of work there are.
     pub pieces: usize,
     /// The tables that are read, largest first.
@@ -338,7 +350,9 @@ impl DumpPlan {
     pub fn summary(&self) -> PlanSummary {
         let mut pieces = vec![0; self.tables.len()];
         for piece in &self.pieces {
-            pieces[piece.table] += 1;
+            if let Source::Table(table) = piece.source {
+                pieces[table] += 1;
+            }
         }
         let mut tables: Vec<_> = self
             .tables
@@ -366,6 +380,7 @@ impl DumpPlan {
             entries: self.entries.len(),
             locked_tables: self.keeper.locked.len(),
             bytes: self.tables.iter().map(|table| table.size.cost()).sum(),
+            large_objects: self.large_objects.iter().map(|planned| planned.oids.len()).sum(),
             pieces: self.pieces.len(),
             tables,
             warnings: self.warnings.clone(),
@@ -420,6 +435,9 @@ impl fmt::Display for PlanSummary {
             ByteSize(self.bytes),
             self.pieces
         )?;
+        if self.large_objects > 0 {
+            writeln!(f, "large objects: {}", self.large_objects)?;
+        }
         for table in &self.tables {
             let name = crate::sql::qualified(&table.schema, &table.name);
             write!(f, "{:>12}  {name}", ByteSize(table.bytes).to_string())?;

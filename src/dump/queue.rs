@@ -96,12 +96,12 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::split::PieceRange;
+    use super::super::split::{PieceRange, Source};
     use super::*;
     use futures::FutureExt;
 
     fn piece(table: usize) -> Piece {
-        Piece { table, index: 0, range: PieceRange::Whole, cost: 0 }
+        Piece { source: Source::Table(table), index: 0, range: PieceRange::Whole, cost: 0 }
     }
 
     #[test]

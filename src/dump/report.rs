@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Serialize;
 
+use crate::archive::ManifestLargeObjects;
 use crate::codec::Fingerprint;
 
 /// The outcome of a dump that succeeded.
@@ -34,8 +35,41 @@ pub struct DumpReport {
     pub yielded: u64,
     /// The tables, in the order of the archive.
     pub tables: Vec<TableReport>,
+    /// The large objects.
+    pub large_objects: LargeObjectsReport,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// What was dumped of large objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LargeObjectsReport {
+    /// How many there are.
+    pub objects: u64,
+    /// Their bytes.
+    pub raw_bytes: u64,
+    /// The bytes of their files.
+    pub stored_bytes: u64,
+}
+
+impl LargeObjectsReport {
+    /// Adds up what the manifest says.
+    pub(super) fn of(entries: &[ManifestLargeObjects]) -> Self {
+        let mut report = LargeObjectsReport::default();
+        for object in entries.iter().flat_map(|entry| &entry.objects) {
+            report.objects += 1;
+            report.raw_bytes += object.raw_bytes;
+            report.stored_bytes += object.stored_bytes;
+        }
+        report
+    }
+}
+
+impl fmt::Display for LargeObjectsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (raw, stored) = (ByteSize(self.raw_bytes), ByteSize(self.stored_bytes));
+        write!(f, "{} large objects, {raw} stored in {stored}", self.objects)
+    }
 }
 
 /// What was dumped of one table.
@@ -84,7 +118,12 @@ impl fmt::Display for DumpReport {
             ByteSize(self.raw_bytes),
             ByteSize(self.stored_bytes)
         )?;
-        let speed = ByteSize((self.raw_bytes as f64 / seconds.max(0.001)) as u64);
+        if self.large_objects.objects > 0 {
+            writeln!(f, "{}", self.large_objects)?;
+        }
+        let speed = ByteSize(
+            ((self.raw_bytes + self.large_objects.raw_bytes) as f64 / seconds.max(0.001)) as u64,
+        );
         write!(f, "{seconds:.1} s, {speed}/s")?;
         if let Some(table) = self.slowest_table() {
             write!(

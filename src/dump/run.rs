@@ -19,11 +19,14 @@ use tokio::task::JoinSet;
 
 use super::describe;
 use super::keep;
+use super::large_object_run::LargeObjectRun;
+use super::large_object_sink::LargeObjectSink;
+use super::large_objects::Reading;
 use super::plan::{DumpPlan, PlannedTable};
 use super::queue::Queue;
-use super::report::{DumpReport, TableReport};
+use super::report::{DumpReport, LargeObjectsReport, TableReport};
 use super::sink::{BlockBudget, PieceSink};
-use super::split::Piece;
+use super::split::{Piece, Source};
 use super::work;
 use crate::archive::toc::Toc;
 use crate::archive::{
@@ -44,10 +47,12 @@ pub(super) struct Run {
     /// Set when the dump ends early, whatever the reason.
     pub(super) stop: Interrupt,
     pub(super) tables: Vec<TableRun>,
+    pub(super) large_objects: Vec<LargeObjectRun>,
+    pub(super) reading: Reading,
     pub(super) restarts: AtomicU64,
     pub(super) yielded: AtomicU64,
-    budget: BlockBudget,
-    writer: Box<dyn ArchiveWriter>,
+    pub(super) budget: BlockBudget,
+    pub(super) writer: Box<dyn ArchiveWriter>,
 }
 
 /// A table while it is read.
@@ -77,8 +82,18 @@ impl DumpPlan {
     /// reason, nothing is left that looks like an archive, and running again is safe.
     pub async fn run(self, interrupt: Interrupt) -> Result<DumpReport> {
         let began = Instant::now();
-        let DumpPlan { options, keeper, progress, entries, version, tables, pieces, warnings } =
-            self;
+        let DumpPlan {
+            options,
+            keeper,
+            progress,
+            entries,
+            version,
+            tables,
+            large_objects,
+            reading,
+            pieces,
+            warnings,
+        } = self;
         let sequences = describe::sequences(&keeper.database);
         let settings = describe::settings(&keeper.session).await?;
         let place = ArchivePlace {
@@ -93,15 +108,21 @@ impl DumpPlan {
         let mut pieces = pieces;
         if writer.order() == DataOrder::OfEntries {
             // What comes before its turn waits on disk.
-            pieces.sort_by_key(|piece| (piece.table, piece.index));
+            pieces.sort_by_key(|piece| (piece.source, piece.index));
         }
         let workers = if options.jobs > 1 { options.jobs.min(pieces.len()) } else { 0 };
         let bytes = pieces.iter().map(|piece| piece.cost).sum();
-        progress.phase("dumping table data", tables.len() as u64, bytes);
+        let items = tables.len() + large_objects.len();
+        progress.phase("dumping table data", items as u64, bytes);
         let mut counts = vec![0; tables.len()];
+        let mut entry_counts = vec![0; large_objects.len()];
         for piece in &pieces {
-            counts[piece.table] += 1;
+            match piece.source {
+                Source::Table(table) => counts[table] += 1,
+                Source::LargeObjects(entry) => entry_counts[entry] += 1,
+            }
         }
+        let large_objects = large_objects.into_iter().zip(entry_counts);
         let tables = tables.into_iter().zip(counts);
         let run = Arc::new(Run {
             queue: Queue::new(pieces, workers),
@@ -111,6 +132,10 @@ impl DumpPlan {
             progress: Arc::clone(&progress),
             stop: Interrupt::default(),
             tables: tables.map(|(table, pieces)| TableRun::new(table, pieces)).collect(),
+            large_objects: large_objects
+                .map(|(planned, pieces)| LargeObjectRun::new(planned, pieces))
+                .collect(),
+            reading,
             restarts: AtomicU64::new(0),
             yielded: AtomicU64::new(0),
             budget: BlockBudget::new(options.jobs),
@@ -122,7 +147,7 @@ impl DumpPlan {
         progress.phase("completing the archive", 0, 0);
         let run = Arc::into_inner(run)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "somebody still works on the dump"))?;
-        let Run { tables, writer, server, restarts, yielded, .. } = run;
+        let Run { tables, large_objects, writer, server, restarts, yielded, .. } = run;
         let mut reports = Vec::with_capacity(tables.len());
         let mut data = Vec::with_capacity(tables.len());
         for table in tables {
@@ -137,6 +162,11 @@ impl DumpPlan {
             });
             data.push((table, summary));
         }
+        let mut objects = Vec::with_capacity(large_objects.len());
+        for entry in large_objects {
+            objects.push(entry.into_summary()?);
+        }
+        let large_objects = LargeObjectsReport::of(&objects);
         let facts = &keeper.database.facts;
         let manifest = describe::manifest(describe::Facts {
             options: &options,
@@ -148,7 +178,9 @@ impl DumpPlan {
             sequences,
             entries: &toc.entries,
             data: &data,
-        });
+            large_objects: objects,
+            database: &keeper.database,
+        })?;
         let finish =
             tokio::task::spawn_blocking(move || writer.finish(has_manifest.then_some(manifest)));
         finish.await.map_err(|error| {
@@ -166,6 +198,7 @@ impl DumpPlan {
             restarts: restarts.into_inner(),
             yielded: yielded.into_inner(),
             tables: reports,
+            large_objects,
             warnings,
         })
     }
@@ -228,30 +261,50 @@ impl Run {
     ///
     /// When this fails nothing of the piece is in flight and it may be begun again.
     pub(super) async fn read(&self, session: &mut Session, piece: Piece) -> Result<()> {
-        let table = &self.tables[piece.table];
+        match piece.source {
+            Source::Table(table) => self.read_table(session, piece, &self.tables[table]).await,
+            Source::LargeObjects(entry) => {
+                self.read_large_objects(session, piece, &self.large_objects[entry]).await
+            }
+        }
+    }
+
+    async fn read_table(
+        &self,
+        session: &mut Session,
+        piece: Piece,
+        table: &TableRun,
+    ) -> Result<()> {
         let item = table.item(piece);
         let began = Instant::now();
         self.progress.started(&item, piece.cost);
-        let writer = self.begin(piece)?;
+        let writer = self.begin(table, piece)?;
         let progress = Arc::clone(&self.progress);
         let mut sink = PieceSink::new(&self.budget, writer, progress, item.clone()).await?;
-        let result = self.copy(session, piece, &mut sink).await;
+        let purpose = format!("read the rows of {}", table.table.name.sql());
+        let statement = table.table.copy_statement(piece.range);
+        let result = self.copy(session, &purpose, &statement, Sink::Rows(&mut sink)).await;
         if let Err(error) = result {
             sink.abandon().await;
             return Err(keep::explain_conflict(error));
         }
         sink.finish().await?;
-        self.complete(piece, began.elapsed()).await?;
+        self.complete(table, began.elapsed()).await?;
         self.progress.finished(&item);
         self.queue.done();
         Ok(())
     }
 
-    async fn copy(&self, session: &mut Session, piece: Piece, sink: &mut PieceSink) -> Result<()> {
-        let table = &self.tables[piece.table].table;
-        let purpose = format!("read the rows of {}", table.name.sql());
+    /// Moves what a COPY gives into a sink.
+    pub(super) async fn copy(
+        &self,
+        session: &mut Session,
+        purpose: &str,
+        statement: &str,
+        mut sink: Sink<'_>,
+    ) -> Result<()> {
         let canceller = session.canceller();
-        let mut copy = session.copy_out(&purpose, &table.copy_statement(piece.range)).await?;
+        let mut copy = session.copy_out(purpose, statement).await?;
         loop {
             let chunk = tokio::select! {
                 biased;
@@ -270,8 +323,7 @@ impl Run {
     }
 
     /// Begins a piece in its data file, throwing away what an attempt before has left.
-    fn begin(&self, piece: Piece) -> Result<PieceWriter> {
-        let table = &self.tables[piece.table];
+    fn begin(&self, table: &TableRun, piece: Piece) -> Result<PieceWriter> {
         let mut state = table.lock();
         let file = match &state.file {
             Some(file) => Arc::clone(file),
@@ -285,8 +337,7 @@ impl Run {
     }
 
     /// Notes that a piece is in its data file, and completes the file after the last one.
-    async fn complete(&self, piece: Piece, reading: Duration) -> Result<()> {
-        let table = &self.tables[piece.table];
+    async fn complete(&self, table: &TableRun, reading: Duration) -> Result<()> {
         let file = {
             let mut state = table.lock();
             state.reading += reading;
@@ -307,12 +358,35 @@ impl Run {
         Ok(())
     }
 
+    /// Names a piece for whoever watches.
+    pub(super) fn item(&self, piece: Piece) -> String {
+        match piece.source {
+            Source::Table(table) => self.tables[table].item(piece),
+            Source::LargeObjects(entry) => self.large_objects[entry].item(piece),
+        }
+    }
+
     /// Notes that a piece is read again from its beginning.
     pub(super) fn again(&self, piece: Piece, error: &Error) {
         self.restarts.fetch_add(1, Ordering::Relaxed);
-        let item = self.tables[piece.table].item(piece);
+        let item = self.item(piece);
         self.progress.restarted(&item);
         self.progress.warning(&format!("reading {item} again: {}", with_causes(error)));
+    }
+}
+
+/// Who takes what a COPY gives.
+pub(super) enum Sink<'a> {
+    Rows(&'a mut PieceSink),
+    LargeObjects(&'a mut LargeObjectSink),
+}
+
+impl Sink<'_> {
+    async fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        match self {
+            Sink::Rows(sink) => sink.push(chunk).await,
+            Sink::LargeObjects(sink) => sink.push(chunk).await,
+        }
     }
 }
 

@@ -41,7 +41,13 @@ impl BlockBudget {
         }
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+    /// Takes a permit when nobody has to be waited for.
+    pub(super) fn try_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
+    /// Waits for a permit.
+    pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit> {
         Arc::clone(&self.permits)
             .acquire_owned()
             .await

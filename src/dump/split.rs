@@ -53,6 +53,13 @@ pub enum PieceRange {
         /// was asked for are read as well.
         end: Option<u64>,
     },
+    /// Some of the large objects of an entry, by their places in it.
+    LargeObjects {
+        /// The first one.
+        first: usize,
+        /// The one after the last.
+        end: usize,
+    },
 }
 
 impl PieceRange {
@@ -65,14 +72,24 @@ impl PieceRange {
     }
 }
 
+/// Whose data a piece is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The table at this place in the plan.
+    Table(usize),
+    /// The entry of large objects at this place in the plan.
+    LargeObjects(usize),
+}
+
 /// A piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Piece {
-    /// The place of its table in the plan.
-    pub table: usize,
-    /// Its place among the pieces of the table.
+    /// Whose data it is.
+    pub source: Source,
+    /// Its place among the pieces of its source.
     pub index: usize,
-    /// The rows it covers.
+    /// What of them it covers.
     pub range: PieceRange,
     /// The bytes on disk that stand for the time it takes.
     pub cost: u64,
@@ -89,10 +106,41 @@ pub(super) fn cut(tables: &[TableSize], jobs: usize) -> Vec<Piece> {
         if jobs > 1 && size.divisible && (large || size.cost() >= 2 * LARGEST_PIECE_BYTES) {
             divide(table, size, target, &mut pieces);
         } else {
-            pieces.push(Piece { table, index: 0, range: PieceRange::Whole, cost: size.cost() });
+            let source = Source::Table(table);
+            pieces.push(Piece { source, index: 0, range: PieceRange::Whole, cost: size.cost() });
         }
     }
-    pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.cost), piece.table, piece.index));
+    sort(&mut pieces);
+    pieces
+}
+
+/// Brings pieces into the order in which they are begun.
+pub(super) fn sort(pieces: &mut [Piece]) {
+    pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.cost), piece.source, piece.index));
+}
+
+/// Cuts the large objects of entries with so many objects each, `bytes` in all, into pieces for `jobs`
+/// connections.
+///
+/// What one object has is known only when it is read, so every object counts alike.
+pub(super) fn large_objects(counts: &[usize], bytes: u64, jobs: usize) -> Vec<Piece> {
+    let total = counts.iter().sum::<usize>().max(1) as u64;
+    let share = bytes / jobs.max(1) as u64;
+    let target = (share / PIECES_PER_SHARE).clamp(SMALLEST_PIECE_BYTES, LARGEST_PIECE_BYTES);
+    let each = bytes / total;
+    let together = usize::try_from(target / each.max(1)).unwrap_or(usize::MAX).max(1);
+    let mut pieces = Vec::new();
+    for (entry, &count) in counts.iter().enumerate() {
+        let together = if jobs > 1 { together } else { count.max(1) };
+        for (index, first) in (0..count).step_by(together).enumerate() {
+            let end = count.min(first.saturating_add(together));
+            // An object costs a file and a look into an index even when it is empty.
+            let cost = (each + 4096).saturating_mul((end - first) as u64);
+            let (source, range) =
+                (Source::LargeObjects(entry), PieceRange::LargeObjects { first, end });
+            pieces.push(Piece { source, index, range, cost });
+        }
+    }
     pieces
 }
 
@@ -107,7 +155,7 @@ fn divide(table: usize, size: &TableSize, target: u64, pieces: &mut Vec<Piece>) 
         let first = (index > 0).then(|| bound(index));
         let end = (index + 1 < count).then(|| bound(index + 1));
         let range = if count == 1 { PieceRange::Whole } else { PieceRange::Pages { first, end } };
-        pieces.push(Piece { table, index: index as usize, range, cost });
+        pieces.push(Piece { source: Source::Table(table), index: index as usize, range, cost });
     }
 }
 
@@ -123,17 +171,17 @@ mod tests {
     #[test]
     fn small_tables_are_one_piece_and_largest_first() {
         let pieces = cut(&[size(1), size(3), size(2)], 4);
-        let order: Vec<_> = pieces.iter().map(|piece| piece.table).collect();
-        assert_eq!(order, [1, 2, 0]);
+        let order: Vec<_> = pieces.iter().map(|piece| piece.source).collect();
+        assert_eq!(order, [1, 2, 0].map(Source::Table));
         assert!(pieces.iter().all(|piece| piece.range == PieceRange::Whole));
     }
 
     #[test]
     fn a_table_that_towers_over_the_rest_is_cut() {
         let pieces = cut(&[size(10), size(1000), size(20)], 2);
-        assert_eq!(pieces.iter().filter(|piece| piece.table == 1).count(), 12);
-        assert_eq!(pieces.iter().filter(|piece| piece.table == 0).count(), 1);
-        assert_eq!(pieces.last().map(|piece| piece.table), Some(0));
+        assert_eq!(pieces.iter().filter(|piece| piece.source == Source::Table(1)).count(), 12);
+        assert_eq!(pieces.iter().filter(|piece| piece.source == Source::Table(0)).count(), 1);
+        assert_eq!(pieces.last().map(|piece| piece.source), Some(Source::Table(0)));
     }
 
     #[test]
@@ -152,6 +200,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn large_objects_are_cut_by_their_average() {
+        let shape = |pieces: Vec<Piece>| -> Vec<_> {
+            pieces.iter().map(|piece| (piece.source, piece.index, piece.range)).collect()
+        };
+        let piece = |entry, index, first, end| {
+            (Source::LargeObjects(entry), index, PieceRange::LargeObjects { first, end })
+        };
+        let small = large_objects(&[1000, 3], 1 << 20, 4);
+        assert_eq!(shape(small), [piece(0, 0, 0, 1000), piece(1, 0, 0, 3)]);
+        let large = large_objects(&[5], 5 << 34, 2);
+        assert_eq!(shape(large), [0, 1, 2, 3, 4].map(|at| piece(0, at, at, at + 1)));
+        assert_eq!(shape(large_objects(&[5], 5 << 34, 1)), [piece(0, 0, 0, 5)]);
+    }
+
     proptest! {
         #[test]
         fn the_ranges_of_a_table_touch_and_cover_everything(
@@ -159,13 +222,14 @@ mod tests {
         ) {
             let table = TableSize { toast_bytes: toast << 20, ..size(main) };
             let mut pieces = cut(&[table, size(others)], jobs);
-            pieces.retain(|piece| piece.table == 0);
+            pieces.retain(|piece| piece.source == Source::Table(0));
             pieces.sort_by_key(|piece| piece.index);
             let mut next = None;
             for (index, piece) in pieces.iter().enumerate() {
                 prop_assert_eq!(piece.index, index);
                 match piece.range {
                     PieceRange::Whole => prop_assert_eq!(pieces.len(), 1),
+                    PieceRange::LargeObjects { .. } => prop_assert!(false),
                     PieceRange::Pages { first, end } => {
                         prop_assert_eq!(first, next);
                         prop_assert_eq!(end.is_none(), index + 1 == pieces.len());

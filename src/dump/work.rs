@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::run::{Run, stopped};
-use super::split::Piece;
+use super::split::{Piece, Source};
 use crate::connect::{Session, is_connection_lost, server_error, sqlstate};
 use crate::error::{Error, ErrorKind, Result, with_causes};
 
@@ -63,7 +63,7 @@ async fn pieces(run: &Run) -> Result<()> {
             run.yielded.fetch_add(1, Ordering::Relaxed);
             run.progress.info(&format!(
                 "somebody waits for a lock on {}: its rows are read over the keeper's connection",
-                run.tables[piece.table].table.name.sql()
+                run.item(piece)
             ));
             run.queue.leave_to_keeper(piece);
         } else if is_worth_another_try(&error) && !run.stop.is_set() {
@@ -105,7 +105,11 @@ async fn pause_after(run: &Run, failures: &mut u32, error: Error) -> Result<()> 
 
 /// Locks the table of a piece and reads it.
 async fn one(run: &Run, session: &mut Session, piece: Piece) -> Result<()> {
-    let table = run.tables[piece.table].table.name.sql();
+    let Source::Table(table) = piece.source else {
+        // Large objects have no lock: the snapshot keeps their pages.
+        return run.read(session, piece).await;
+    };
+    let table = run.tables[table].table.name.sql();
     let lock =
         format!("rollback to savepoint piece; lock table only {table} in access share mode nowait");
     session.execute(&format!("lock {table}"), &lock).await?;

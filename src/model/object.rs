@@ -37,7 +37,7 @@ use super::text_search::{
 use super::transform::Transform;
 use super::trigger::Trigger;
 use super::types::Type;
-use super::{CatalogId, DumpId};
+use super::{CatalogId, DumpId, Oid};
 
 bitflags! {
     /// The parts of an object that can be dumped or left out one by one.
@@ -100,6 +100,14 @@ impl Object {
     /// Tells whether a component will be emitted.
     pub fn emits(&self, component: Components) -> bool {
         self.emitted().contains(component)
+    }
+
+    /// Returns the large objects of a group, none for every other kind.
+    pub fn large_objects(&self) -> &[Oid] {
+        match &self.kind {
+            Kind::LargeObjects(group) => &group.oids,
+            _ => &[],
+        }
     }
 
     /// Removes every edge to `target`.

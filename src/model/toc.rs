@@ -79,6 +79,11 @@ impl TocEntry {
         }
     }
 
+    /// Tells whether its data are the bytes of large objects.
+    pub fn holds_large_objects(&self) -> bool {
+        self.desc == "BLOBS"
+    }
+
     /// Names the entry for messages, as `TABLE DATA public.orders (toc entry 2134)`.
     pub fn describe(&self) -> String {
         match &self.namespace {

@@ -453,7 +453,7 @@ impl Worker {
         let expected = context.expected.get(&entry.dump_id).copied();
         context.progress.started(&name, 0);
         context.narrate(entry);
-        if entry.desc == "BLOBS" {
+        if entry.holds_large_objects() {
             return self.load_large_objects(context, item, &name).await;
         }
         let reader = context

@@ -7,6 +7,8 @@
 //!
 //! A finding is a value, not an error: a check goes on and names everything it finds.
 
+mod large_objects;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
@@ -16,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use self::large_objects::Group;
 use super::manifest::{Block, ManifestData};
 use super::stored_data::StoredData;
 use super::{ArchiveReader, COPY_END};
@@ -70,6 +73,8 @@ pub enum FindingKind {
     RowsDiffer,
     /// The rows are other ones.
     FingerprintDiffers,
+    /// The large objects are other ones.
+    LargeObjectsDiffer,
 }
 
 /// One thing that is wrong with an archive.
@@ -129,8 +134,10 @@ impl fmt::Display for CheckFinding {
 pub struct Checked {
     /// What is wrong; empty when nothing is.
     pub findings: Vec<CheckFinding>,
-    /// How many data files were looked at.
+    /// How many data files of tables were looked at.
     pub data_entries: u64,
+    /// How many large objects were looked at.
+    pub large_objects: u64,
     /// How many stored bytes were read.
     pub stored_bytes: u64,
     /// How many bytes they decompressed to; 0 in a quick check.
@@ -172,6 +179,7 @@ pub fn check(
         stored_bytes: AtomicU64::new(0),
         raw_bytes: AtomicU64::new(0),
         rows: AtomicU64::new(0),
+        large_objects: AtomicU64::new(0),
     };
     check.run(depth)
 }
@@ -184,6 +192,7 @@ struct Check<'a> {
     stored_bytes: AtomicU64,
     raw_bytes: AtomicU64,
     rows: AtomicU64,
+    large_objects: AtomicU64,
 }
 
 /// A data file with what is known about it.
@@ -205,12 +214,14 @@ impl Check<'_> {
         let container = self.reader.check_container()?;
         container.findings.into_iter().for_each(|finding| self.report(finding));
         let data_files = self.data_files(&container.sums);
-        let total = data_files.iter().map(|file| file.bytes).sum();
+        let groups = self.large_object_groups(&container.sums);
+        let total = data_files.iter().map(|file| file.bytes).sum::<u64>()
+            + groups.iter().map(Group::bytes).sum::<u64>();
         let phase = match depth {
             Depth::Quick => "checking checksums",
             Depth::Full => "checking data",
         };
-        self.progress.phase(phase, data_files.len() as u64, total);
+        self.progress.phase(phase, (data_files.len() + groups.len()) as u64, total);
         let (mut large, small): (Vec<&DataFile<'_>>, Vec<_>) =
             data_files.iter().partition(|file| {
                 file.data.is_some_and(|data| data.blocks.len() > BLOCKS_FOR_ALL_CORES)
@@ -231,6 +242,7 @@ impl Check<'_> {
                 small.into_par_iter().try_for_each(work)?;
             }
         }
+        groups.iter().try_for_each(|group| self.check_group(group, depth))?;
         let mut findings =
             std::mem::take(&mut *self.findings.lock().unwrap_or_else(PoisonError::into_inner));
         findings
@@ -238,6 +250,7 @@ impl Check<'_> {
         Ok(Checked {
             findings,
             data_entries: data_files.len() as u64,
+            large_objects: self.large_objects.load(Ordering::Relaxed),
             stored_bytes: self.stored_bytes.load(Ordering::Relaxed),
             raw_bytes: self.raw_bytes.load(Ordering::Relaxed),
             rows: self.rows.load(Ordering::Relaxed),
@@ -255,7 +268,8 @@ impl Check<'_> {
             file: file.name.clone(),
             offset,
             entry: Some(file.entry.dump_id.0),
-            table: Some(file.table.clone()),
+            // The name of a large object's file says which it is.
+            table: (!file.entry.holds_large_objects()).then(|| file.table.clone()),
             what: what.to_owned(),
         });
     }
@@ -263,7 +277,8 @@ impl Check<'_> {
     fn data_files(&self, sums: &BTreeMap<String, Sha256Digest>) -> Vec<DataFile<'_>> {
         let manifest = self.reader.manifest();
         let mut files = Vec::new();
-        for entry in self.reader.entries().iter().filter(|entry| entry.has_data) {
+        let of_tables = |entry: &&TocEntry| entry.has_data && !entry.holds_large_objects();
+        for entry in self.reader.entries().iter().filter(of_tables) {
             let data = manifest.and_then(|manifest| manifest.data_entry(entry.dump_id));
             let name = self.reader.data_name(entry);
             files.push(DataFile {
@@ -327,7 +342,8 @@ impl Check<'_> {
     fn check_sum(&self, file: &DataFile<'_>, opened: &StoredData, report: Report) -> Result<()> {
         let Some(expected) = file.digest else { return Ok(()) };
         let mut reader = HashingReader::new(opened.stored());
-        let mut buffer = vec![0; 1 << 18];
+        let mut buffer =
+            vec![0; usize::try_from(opened.bytes()).unwrap_or(usize::MAX).clamp(1, 1 << 18)];
         loop {
             self.interrupt.check()?;
             match reader.read(&mut buffer) {

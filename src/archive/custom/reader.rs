@@ -238,6 +238,10 @@ impl ArchiveReader for CustomReader {
         Ok(Some(self.data_at(start, end.max(start))))
     }
 
+    fn stored_large_object(&self, object: &LargeObjectFile) -> Result<Option<StoredData>> {
+        Ok(Some(self.data_at(object.position, self.bytes)))
+    }
+
     fn check_container(&self) -> Result<ContainerChecked> {
         super::check::check(self)
     }

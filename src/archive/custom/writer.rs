@@ -26,7 +26,8 @@ use crate::archive::primitive::PrimitiveWriter;
 use crate::archive::single_file::SingleFile;
 use crate::archive::toc::{self, Toc};
 use crate::archive::{
-    ArchivePlace, ArchiveWriter, DataFileSummary, DataFileWriter, DataOrder, Manifest,
+    ArchivePlace, ArchiveWriter, DataFileSummary, DataFileWriter, DataOrder, LargeObjectsWriter,
+    Manifest,
 };
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
@@ -165,6 +166,14 @@ impl ArchiveWriter for CustomWriter {
             codec: BlockCodec::chunks(self.compression),
             destination: self.out.clone(),
         }))
+    }
+
+    fn large_objects(&self, _dump_id: DumpId) -> Result<Box<dyn LargeObjectsWriter>> {
+        Err(Error::new(
+            ErrorKind::Usage,
+            "large objects are not written in custom format by this version of pgark",
+        )
+        .with_hint("use --format directory, or leave them out with --no-large-objects"))
     }
 
     fn order(&self) -> DataOrder {

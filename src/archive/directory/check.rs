@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
-use super::{DirectoryReader, MANIFEST_OR_TOC, SUMS_FILE, TOC_FILE, sums_text};
+use super::{
+    DirectoryReader, MANIFEST_OR_TOC, SUMS_FILE, TOC_FILE, blob_file_name, large_object_sums,
+    sums_text,
+};
 use crate::archive::check::{CheckFinding, ContainerChecked, FindingKind};
 use crate::archive::manifest::MANIFEST_FILE;
 use crate::archive::reader::{ArchiveReader, ManifestState};
 use crate::codec::{HashingReader, Sha256Digest};
 use crate::error::{Result, with_causes};
+use crate::model::TocEntry;
 
 /// Checks everything that is not data.
 pub(super) fn check(directory: &DirectoryReader) -> Result<ContainerChecked> {
@@ -59,8 +63,15 @@ impl Head<'_> {
                 let mut sums: BTreeMap<String, Sha256Digest> =
                     manifest.data.iter().map(|data| (data.file.clone(), data.sha256)).collect();
                 sums.insert(TOC_FILE.to_owned(), manifest.toc.sha256);
+                sums.extend(
+                    manifest.large_objects.iter().map(|list| (list.file.clone(), list.sha256)),
+                );
                 let expected =
-                    sums_text(sums.iter().map(|(name, &digest)| (name.as_str(), digest)));
+                    sums_text(sums.iter().map(|(name, &digest)| (name.as_str(), digest)))
+                        + &large_object_sums(
+                            &manifest.large_objects,
+                            self.directory.header().algorithm,
+                        );
                 match listed {
                     None => self.report_file(FindingKind::FileMissing, SUMS_FILE, "it is missing"),
                     Some(text) if text != expected => self.report_file(
@@ -107,9 +118,13 @@ impl Head<'_> {
         if !has_checksums {
             return Ok(());
         }
-        let with_data = self.directory.entries().iter().filter(|entry| entry.has_data);
-        let expected: BTreeSet<String> =
-            with_data.map(|entry| self.directory.data_name(entry)).collect();
+        let mut expected = BTreeSet::new();
+        for entry in self.directory.entries().iter().filter(|entry| entry.has_data) {
+            expected.insert(self.directory.data_name(entry));
+            if entry.holds_large_objects() {
+                expected.extend(self.large_object_names(entry));
+            }
+        }
         for name in self.directory.files.list()? {
             if !expected.contains(&name) && !MANIFEST_OR_TOC.contains(&name.as_str()) {
                 self.report_file(
@@ -120,5 +135,23 @@ impl Head<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Returns the names of the files of an entry's large objects.
+    fn large_object_names(&self, entry: &TocEntry) -> Vec<String> {
+        let known = self.directory.manifest();
+        if let Some(known) = known.and_then(|manifest| manifest.large_objects_of(entry.dump_id)) {
+            let suffix = self.directory.header().algorithm.suffix();
+            let objects = known.objects.iter();
+            return objects
+                .map(|object| format!("{}{suffix}", blob_file_name(object.oid)))
+                .collect();
+        }
+        let listed = self.directory.large_objects(entry).unwrap_or_default();
+        let name = |file: String| match self.directory.files.find(&file) {
+            Ok(Some(found)) => found.name,
+            Ok(None) | Err(_) => file,
+        };
+        listed.into_iter().map(|object| name(object.file)).collect()
     }
 }

@@ -214,7 +214,7 @@ impl ArchiveReader for DirectoryReader {
         let missing =
             || Error::new(ErrorKind::Archive, format!("{} has no data file", entry.describe()));
         let name = toc::data_file_name(entry).ok_or_else(missing)?;
-        if entry.desc == "BLOBS" || entry.desc == "BLOB COMMENTS" {
+        if entry.holds_large_objects() || entry.desc == "BLOB COMMENTS" {
             return Err(Error::new(
                 ErrorKind::Archive,
                 format!("{} lists large objects and has no data of its own", entry.describe()),
@@ -244,14 +244,19 @@ impl ArchiveReader for DirectoryReader {
     }
 
     fn data_size(&self, entry: &TocEntry) -> u64 {
-        if let ManifestState::Valid(manifest) = &self.manifest
-            && let Some(data) = manifest.data_entry(entry.dump_id)
-        {
-            return data.stored_bytes;
+        if let ManifestState::Valid(manifest) = &self.manifest {
+            if let Some(data) = manifest.data_entry(entry.dump_id) {
+                return data.stored_bytes;
+            }
+            if let Some(objects) = manifest.large_objects_of(entry.dump_id) {
+                return objects.objects.iter().map(|object| object.stored_bytes).sum();
+            }
         }
+        // Of large objects there is only the list; pg_restore takes a byte of it for a KiB of them.
+        let factor = if entry.holds_large_objects() { 1024 } else { 1 };
         toc::data_file_name(entry)
             .and_then(|name| self.files.find(&name).ok().flatten())
-            .map_or(0, |stored| stored.bytes)
+            .map_or(0, |stored| stored.bytes.saturating_mul(factor))
     }
 
     fn path(&self) -> &Path {
@@ -261,6 +266,10 @@ impl ArchiveReader for DirectoryReader {
     fn data_name(&self, entry: &TocEntry) -> String {
         if let Some(data) = self.manifest().and_then(|known| known.data_entry(entry.dump_id)) {
             return data.file.clone();
+        }
+        if let Some(list) = self.manifest().and_then(|known| known.large_objects_of(entry.dump_id))
+        {
+            return list.file.clone();
         }
         let stem = toc::data_file_name(entry).unwrap_or_default();
         match self.files.find(&stem) {
@@ -274,6 +283,11 @@ impl ArchiveReader for DirectoryReader {
         let Some(file) = self.files.open_exact(&name)? else { return Ok(None) };
         let bytes = file.metadata().map_err(|error| self.files.storage(&name, error))?.size();
         Ok(Some(StoredData::of_file(file, bytes, Algorithm::from_suffix(&name))))
+    }
+
+    fn stored_large_object(&self, object: &LargeObjectFile) -> Result<Option<StoredData>> {
+        let found = self.files.find(&object.file)?;
+        Ok(found.map(|found| StoredData::of_file(found.file, found.bytes, found.algorithm)))
     }
 
     fn check_container(&self) -> Result<ContainerChecked> {

@@ -6,13 +6,15 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{SUMS_FILE, TOC_FILE, sums_text};
+use super::large_objects::DirectoryLargeObjects;
+use super::{SUMS_FILE, TOC_FILE, large_object_sums, sums_text};
 use crate::archive::block::BlockCodec;
 use crate::archive::data_file::{DataTarget, Destination};
 use crate::archive::manifest::{MANIFEST_FILE, Manifest, ManifestToc};
 use crate::archive::toc::{self, Toc};
 use crate::archive::{
     ArchiveFormat, ArchiveHeader, ArchiveWriter, DataFileSummary, DataFileWriter,
+    LargeObjectsWriter,
 };
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -84,6 +86,17 @@ impl ArchiveWriter for DirectoryWriter {
         }))
     }
 
+    fn large_objects(&self, dump_id: DumpId) -> Result<Box<dyn LargeObjectsWriter>> {
+        let entry = self.toc.entries.iter().find(|entry| entry.dump_id == dump_id);
+        let list = entry.and_then(toc::data_file_name).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("entry {dump_id} has no large objects"))
+        })?;
+        let folders = (self.staged.path().to_owned(), self.staged.final_path().to_owned());
+        let codec = BlockCodec::file(self.compression);
+        let files = self.files.clone();
+        Ok(Box::new(DirectoryLargeObjects::new(dump_id, list, folders, codec, files)))
+    }
+
     fn finish(self: Box<Self>, manifest: Option<Manifest>) -> Result<()> {
         let files = self.files.take_all();
         let Toc { header, entries } = &*self.toc;
@@ -99,7 +112,8 @@ impl ArchiveWriter for DirectoryWriter {
             let mut sums: Vec<_> =
                 files.iter().map(|(name, &digest)| (name.as_str(), digest)).collect();
             sums.push((TOC_FILE, toc_digest));
-            let text = sums_text(sums);
+            let text = sums_text(sums)
+                + &large_object_sums(&manifest.large_objects, self.compression.algorithm);
             self.write_file(SUMS_FILE, |out| out.write_all(text.as_bytes()))?;
             self.write_file(MANIFEST_FILE, |out| manifest.write(out).map(|_| ()))?;
             self.read_back(&manifest)?;
@@ -126,6 +140,7 @@ impl DirectoryWriter {
         let mut expected = 0;
         for entry in entries {
             let Some(name) = toc::data_file_name(entry) else { continue };
+            let suffix = if entry.holds_large_objects() { "" } else { suffix };
             if !files.contains_key(&format!("{name}{suffix}")) {
                 return internal(format!("{} has no data file", entry.describe()));
             }

@@ -4,6 +4,7 @@ mod content;
 mod encodings;
 mod extensions;
 mod failures;
+mod large_objects;
 mod locks;
 mod process;
 mod refusals;
