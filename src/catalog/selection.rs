@@ -27,7 +27,8 @@ pub async fn resolve_selection(
     let resolver = Resolver { session, database, strict: request.strict_names };
     let schemas = resolver.schemas(&request.schemas, Missing::Fails).await?;
     let tables = resolver.tables(&request.tables, Missing::Fails).await?;
-    let extensions = resolver.extensions(&request.extensions, Missing::Fails).await?;
+    let listed = [&request.extensions[..], &request.filter_extensions[..]].concat();
+    let extensions = resolver.extensions(&listed, Missing::Fails).await?;
     let some = |patterns: bool, oids| if patterns { None } else { Some(oids) };
     Ok(Selection {
         schemas: some(request.schemas.is_empty(), schemas),
@@ -35,7 +36,8 @@ pub async fn resolve_selection(
         tables: some(request.tables.is_empty(), tables),
         excluded_tables: resolver.tables(&request.exclude_tables, Missing::IsFine).await?,
         excluded_table_data: resolver.tables(&request.exclude_table_data, Missing::IsFine).await?,
-        extensions: some(request.extensions.is_empty(), extensions),
+        foreign_servers: resolver.foreign_servers(&request.foreign_servers).await?,
+        extensions: some(listed.is_empty(), extensions),
         excluded_extensions: resolver
             .extensions(&request.exclude_extensions, Missing::IsFine)
             .await?,
@@ -85,6 +87,23 @@ impl Resolver<'_> {
             ));
         }
         self.collect("extensions", queries, missing).await
+    }
+
+    /// A pattern for servers must always match: nobody asks for rows that are elsewhere by chance.
+    async fn foreign_servers(&self, patterns: &[String]) -> Result<HashSet<Oid>> {
+        let mut queries = Vec::new();
+        for text in patterns {
+            let pattern = self.parse(text, PatternShape::Name)?;
+            queries.push((
+                text.as_str(),
+                format!(
+                    "select oid from pg_catalog.pg_foreign_server where {}",
+                    matches("srvname", &pattern.name)
+                ),
+            ));
+        }
+        let strict = Resolver { strict: true, ..*self };
+        strict.collect("foreign servers", queries, Missing::Fails).await
     }
 
     async fn tables(&self, patterns: &[TablePattern], missing: Missing) -> Result<HashSet<Oid>> {

@@ -15,6 +15,8 @@ use crate::sql::{Quoting, quote_identifier, quote_literal_for_server};
 pub struct SessionSettings {
     /// The role to become after login.
     pub role: Option<String>,
+    /// The encoding of everything that is read; `None` leaves it to the connection.
+    pub encoding: Option<String>,
     /// `extra_float_digits`; 3 reads every float exactly.
     pub extra_float_digits: i32,
     /// Whether identifiers that the server writes are always quoted.
@@ -32,6 +34,7 @@ impl Default for SessionSettings {
     fn default() -> Self {
         SessionSettings {
             role: None,
+            encoding: None,
             extra_float_digits: 3,
             quoting: Quoting::WhenNeeded,
             row_security: false,
@@ -76,6 +79,9 @@ impl SessionSettings {
             sql.push_str(value);
             sql.push_str(";\n");
         };
+        if let Some(encoding) = &self.encoding {
+            set("client_encoding", &quote_literal_for_server(encoding));
+        }
         if let Some(role) = &self.role {
             set("role", &quote_identifier(role));
         }

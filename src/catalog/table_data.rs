@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::Reader;
 use super::table::mark_interesting;
 use crate::error::Result;
+use crate::model::table::Table;
 use crate::model::{CatalogId, Components, DumpId, Kind, Oid};
 
 /// Foreign keys that reference tables of extensions: rows must be loaded in their order.
@@ -125,10 +126,10 @@ fn add(reader: &mut Reader<'_>, id: DumpId, filter: String) -> Option<DumpId> {
     }
     let kind = match table.relkind {
         'r' => Kind::TableData { table: id, filter },
+        'f' if is_wanted_foreign(reader, table) => Kind::TableData { table: id, filter },
         'S' => Kind::SequenceSet { table: id },
         'm' => Kind::MatviewRefresh { table: id },
-        // Views have none; those of partitioned tables lie in their partitions, those of foreign
-        // tables elsewhere.
+        // Views have none; those of partitioned tables lie in their partitions.
         _ => return None,
     };
     let name = object.name.clone();
@@ -150,6 +151,12 @@ fn add(reader: &mut Reader<'_>, id: DumpId, filter: String) -> Option<DumpId> {
     }
     mark_interesting(reader, id);
     Some(data)
+}
+
+/// Tells whether the rows of a foreign table are wanted; they lie elsewhere.
+fn is_wanted_foreign(reader: &Reader<'_>, table: &Table) -> bool {
+    let foreign = table.foreign.as_ref();
+    foreign.is_some_and(|table| reader.selection.foreign_servers.contains(&table.server_oid))
 }
 
 /// Partitioned tables hashed on an enumeration: the hash of a label depends on its oid, which a restore

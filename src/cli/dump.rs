@@ -121,6 +121,7 @@ fn request(selection: &SelectionArguments) -> SelectionRequest {
         extensions: selection.extension.clone(),
         exclude_extensions: selection.exclude_extension.clone(),
         strict_names: selection.strict_names,
+        ..SelectionRequest::default()
     }
 }
 

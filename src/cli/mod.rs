@@ -12,14 +12,12 @@ mod completions;
 mod connection;
 mod demo;
 mod difference;
-#[allow(dead_code, reason = "the stand-ins are moving here")]
 mod drop_in;
 mod dump;
 mod extract;
 mod failure;
 mod inspect;
 mod output;
-mod pg_dump;
 mod progress;
 mod report;
 mod restore;
@@ -43,9 +41,11 @@ pub fn main() -> ExitCode {
     let world = World::look();
     let typed: Vec<OsString> = std::env::args_os().collect();
     match drop_in(&typed) {
-        Some(("pg_dump", arguments)) => return pg_dump::run(arguments, &world),
-        Some(("pg_dumpall", arguments)) => return drop_in::pg_dumpall::run(arguments, &world),
-        Some((name, _)) => {
+        Some(("pg_dump", program, arguments)) => {
+            return drop_in::pg_dump::run(program, arguments, &world);
+        }
+        Some(("pg_dumpall", _, arguments)) => return drop_in::pg_dumpall::run(arguments, &world),
+        Some((name, ..)) => {
             let message = format!("this version of pgark does not stand in for {name}");
             let error = Error::new(ErrorKind::Usage, message)
                 .with_hint("\"pgark restore -d NAME ARCHIVE\" restores an archive");
@@ -72,14 +72,17 @@ pub fn main() -> ExitCode {
 /// The tools of PostgreSQL whose names mean something here.
 const DROP_INS: [&str; 3] = ["pg_dump", "pg_restore", "pg_dumpall"];
 
-/// Returns the stock tool that is meant and its arguments, when the program is called under its name or
-/// with it as verb.
-fn drop_in(typed: &[OsString]) -> Option<(&'static str, Vec<OsString>)> {
+/// Returns the stock tool that is meant, the name it was called by and its arguments, when the program is
+/// called under its name or with it as verb.
+fn drop_in(typed: &[OsString]) -> Option<(&'static str, String, Vec<OsString>)> {
     let named = |name: &OsStr| DROP_INS.into_iter().find(|&drop_in| name == drop_in);
-    if let Some(name) = named(Path::new(typed.first()?).file_stem()?) {
-        return Some((name, typed[1..].to_vec()));
+    let program = typed.first()?;
+    if let Some(name) = named(Path::new(program).file_stem()?) {
+        let program = drop_in::getopt::argument_text(program);
+        return Some((name, program, typed[1..].to_vec()));
     }
-    Some((named(typed.get(1)?)?, typed[2..].to_vec()))
+    let name = named(typed.get(1)?)?;
+    Some((name, name.to_owned(), typed[2..].to_vec()))
 }
 
 /// Says what is wrong with the arguments, or prints help and version, which come the same way.

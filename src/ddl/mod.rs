@@ -21,6 +21,7 @@ mod extension;
 mod foreign_data;
 mod function;
 mod index;
+pub mod inserts;
 mod language;
 mod large_object;
 mod operator;
@@ -52,6 +53,7 @@ use crate::model::{Database, DumpId, Kind, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
 pub use large_object::{LargeObjectLayout, large_object_privileges, large_objects_of};
+pub use table_data::partition_root;
 pub(crate) use writer::{AclTarget, Target, Writer};
 
 /// What is done in the few places where the text of pg_dump 18 is wrong for the user.
@@ -97,6 +99,10 @@ pub struct DdlOptions {
     pub statistics: bool,
     /// Sequence values are written.
     pub sequence_values: bool,
+    /// How rows are written; an entry of INSERT statements has no COPY statement.
+    pub row_form: RowForm,
+    /// Rows of every partition go to the root of its table.
+    pub load_via_partition_root: bool,
     /// How large objects are spread over entries; they are rows in the sense of `data`.
     pub large_objects: LargeObjectLayout,
     /// Comments are written.
@@ -125,6 +131,8 @@ impl Default for DdlOptions {
             data: true,
             statistics: false,
             sequence_values: true,
+            row_form: RowForm::Copy,
+            load_via_partition_root: false,
             large_objects: LargeObjectLayout::default(),
             comments: true,
             security_labels: true,
@@ -142,6 +150,19 @@ impl Default for DdlOptions {
 ///
 /// `order` is the sorted list of objects that [`crate::order::sort`] returns.
 pub fn entries(
+    database: &Database,
+    order: &[DumpId],
+    options: &DdlOptions,
+) -> Result<Vec<TocEntry>> {
+    let mut entries = all_entries(database, order, options)?;
+    link(database, &mut entries, options);
+    Ok(entries)
+}
+
+/// Returns all entries, without the dependencies that depend on which of them are kept.
+///
+/// Whoever writes an archive of them calls [`link`] for those that it keeps; a script needs no more.
+pub fn all_entries(
     database: &Database,
     order: &[DumpId],
     options: &DdlOptions,
@@ -259,14 +280,17 @@ pub fn entries(
             Kind::DummyType | Kind::PreDataBoundary | Kind::PostDataBoundary => {}
         }
     }
-    let mut entries = writer.finish();
-    resolve_dependencies(database, &mut entries);
-    trigger::add_origins(database, &mut entries);
-    schema::add_usage(database, &mut entries);
+    Ok(writer.finish())
+}
+
+/// Gives the entries that are kept their dependencies.
+pub fn link(database: &Database, entries: &mut Vec<TocEntry>, options: &DdlOptions) {
+    resolve_dependencies(database, entries);
+    trigger::add_origins(database, entries);
+    schema::add_usage(database, entries);
     if options.large_objects == LargeObjectLayout::Single {
-        large_object::place_single(&mut entries);
+        large_object::place_single(entries);
     }
-    Ok(entries)
 }
 
 /// The three entries that every archive begins with; a reader takes its session settings from them.

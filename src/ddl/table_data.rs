@@ -1,9 +1,9 @@
 //! The entries for rows: table data and the refresh of materialized views (`dumpTableData`,
 //! `refreshMatViewData` in `pg_dump.c`). The rows themselves are read by whoever writes the archive.
 
-use super::Writer;
+use super::{RowForm, Writer};
 use crate::model::table::Table;
-use crate::model::{CatalogId, Components, DumpId, Object, Oid, Section};
+use crate::model::{CatalogId, Components, Database, DumpId, Object, Oid, Section};
 
 pub(super) fn copy_table(writer: &mut Writer<'_>, object: &Object, table_id: DumpId) {
     if !writer.options.data || !object.emits(Components::DATA) {
@@ -15,7 +15,7 @@ pub(super) fn copy_table(writer: &mut Writer<'_>, object: &Object, table_id: Dum
     entry.catalog_id = CatalogId { class: Oid::ZERO, oid: table_object.catalog_id.oid };
     entry.namespace = table_object.schema.clone();
     entry.owner = table_object.owner.clone();
-    let target = match forced_root(writer, table) {
+    let target = match load_root(writer, table) {
         Some(root) => {
             let root = writer.qualified(root);
             let shown = root.replace(['\n', '\r'], " ");
@@ -24,7 +24,10 @@ pub(super) fn copy_table(writer: &mut Writer<'_>, object: &Object, table_id: Dum
         }
         None => writer.qualified(table_object),
     };
-    entry.copy_statement = Some(format!("COPY {target} {} FROM stdin;\n", columns(writer, table)));
+    if writer.options.row_form == RowForm::Copy {
+        entry.copy_statement =
+            Some(format!("COPY {target} {} FROM stdin;\n", columns(writer, table)));
+    }
     entry.dependencies = vec![table_id];
     entry.has_data = true;
     writer.push(entry);
@@ -39,19 +42,28 @@ fn columns(writer: &Writer<'_>, table: &Table) -> String {
     if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) }
 }
 
-/// Returns the root of a partition whose rows may belong elsewhere after a restore.
+/// Returns the root that the rows of a partition are loaded through, if they are.
+fn load_root<'a>(writer: &Writer<'a>, table: &Table) -> Option<&'a Object> {
+    partition_root(writer.database, table, writer.options.load_via_partition_root)
+}
+
+/// Returns the root of a partition, when that is asked for or its rows may belong elsewhere after a restore.
 ///
 /// Hash partitioning of an enum hashes oids, which are others in the restored database, so rows must
 /// be routed anew.
-fn forced_root<'a>(writer: &Writer<'a>, table: &Table) -> Option<&'a Object> {
+pub fn partition_root<'a>(
+    database: &'a Database,
+    table: &Table,
+    always: bool,
+) -> Option<&'a Object> {
     let mut table = table;
     let mut root = None;
-    let mut unsafe_above = false;
+    let mut unsafe_above = always;
     while table.is_partition {
         let parent = *table.parents.first()?;
-        table = writer.database.table(parent)?;
+        table = database.table(parent)?;
         unsafe_above |= table.unsafe_partitioning;
-        root = Some(writer.database.object(parent));
+        root = Some(database.object(parent));
     }
     root.filter(|_| unsafe_above)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, Local, TimeDelta, Utc};
 
 use super::options::{DumpContent, DumpOptions};
 use super::plan::PlannedTable;
@@ -14,6 +14,7 @@ use crate::archive::{
 };
 use crate::catalog::LargeObjectMetadata;
 use crate::connect::Session;
+use crate::ddl::Fidelity;
 use crate::error::Result;
 use crate::model::{Components, Database, Kind, SessionFacts, TocEntry};
 use crate::select::{LargeObjectChoice, SelectionRequest};
@@ -155,6 +156,27 @@ fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
     chosen
 }
 
+/// The version of pg_dump whose text a stand-in writes.
+const STOCK_VERSION: &str = "18.6";
+
+/// Returns the version that a dump without a manifest names as its origin's.
+pub(super) fn dumper_version(options: &DumpOptions) -> String {
+    match options.fidelity {
+        Fidelity::PgDump => STOCK_VERSION.to_owned(),
+        Fidelity::Corrected => own_dumper_version_without_manifest(),
+    }
+}
+
+/// Returns a time as the comments of a verbose script have it.
+pub(super) fn moment(time: DateTime<Local>) -> String {
+    // The names of time zones are not known here; the offset says as much.
+    let zone = match time.offset().local_minus_utc() {
+        0 => "UTC".to_owned(),
+        _ => time.format("%z").to_string(),
+    };
+    format!("{} {zone}", time.format("%Y-%m-%d %H:%M:%S"))
+}
+
 /// Returns the head of the archive.
 pub(super) fn header(
     options: &DumpOptions,
@@ -173,7 +195,7 @@ pub(super) fn header(
         server_version: session.version_text.clone(),
         dumper_version: match has_manifest {
             true => own_dumper_version(),
-            false => own_dumper_version_without_manifest(),
+            false => dumper_version(options),
         },
     }
 }

@@ -5,6 +5,7 @@
 //! run():   keeper and workers read pieces from a queue                 (run, keep, work, queue)
 //!          COPY text -> blocks -> fingerprint, compression -> archive  (block, sink)
 //!          header, manifest                                            (describe)
+//!          or a script, in order over one session                      (script)
 //! ```
 //!
 //! A plan can be printed and refused; it already holds the locks and the snapshot, so what it says is
@@ -14,16 +15,20 @@ mod block;
 mod cluster;
 mod describe;
 mod globals;
+mod insert_shapes;
 mod keep;
 mod large_object_run;
 mod large_object_sink;
 mod large_object_stream;
+mod large_object_text;
 mod large_objects;
 mod options;
 mod plan;
 mod queue;
 mod report;
 mod run;
+mod script;
+mod script_output;
 mod sink;
 mod split;
 mod work;

@@ -10,15 +10,18 @@ use std::path::Path;
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
+use super::insert_shapes;
 use super::large_objects::{self, PlannedLargeObjects, Reading};
 use super::options::DumpOptions;
 use super::split::{self, Piece, PieceRange, Source, TableSize};
-use crate::archive::{ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
+use crate::archive::selection::{self, RestoreSelection};
+use crate::archive::{ArchiveFormat, ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
 use crate::catalog::{
     CatalogOptions, Keeper, KeeperOptions, Obstacles, SessionSettings, TableName,
 };
 use crate::connect::Session;
-use crate::ddl::{self, DdlOptions, Fidelity, LargeObjectLayout};
+use crate::ddl::inserts::InsertShape;
+use crate::ddl::{self, DdlOptions, Fidelity, LargeObjectLayout, RowForm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Database, DumpId, Kind, Oid, TocEntry};
 use crate::order;
@@ -50,6 +53,10 @@ pub(super) struct PlannedTable {
     pub(super) columns: Vec<String>,
     /// `WHERE ...` of an extension's configuration table, otherwise empty.
     pub(super) filter: String,
+    /// Whether its rows lie on another server.
+    pub(super) foreign: bool,
+    /// What its INSERT statements look like, when its rows are not written as COPY text.
+    pub(super) insert: Option<InsertShape>,
     pub(super) size: TableSize,
 }
 
@@ -68,7 +75,7 @@ impl PlannedTable {
                 "copy (select {columns} from only {table} where {}) to stdout",
                 range.condition()
             ),
-            _ if !self.filter.is_empty() => {
+            _ if self.foreign || !self.filter.is_empty() => {
                 let columns = if columns.is_empty() { "*".to_owned() } else { columns };
                 format!("copy (select {columns} from {table} {}) to stdout", self.filter)
             }
@@ -123,6 +130,7 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
     KeeperOptions {
         settings: SessionSettings {
             role: options.role.clone(),
+            encoding: options.encoding.clone(),
             extra_float_digits: options.extra_float_digits,
             quoting: options.quoting,
             row_security: options.row_security,
@@ -155,7 +163,12 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
 fn layout(options: &DumpOptions, database: &Database) -> LargeObjectLayout {
     let count: usize = database.objects().iter().map(|object| object.large_objects().len()).sum();
     match options.fidelity {
-        Fidelity::Corrected if count <= UNGROUPED_LARGE_OBJECTS => LargeObjectLayout::Single,
+        // A script has no readers that know one layout only.
+        Fidelity::Corrected
+            if count <= UNGROUPED_LARGE_OBJECTS && options.format != ArchiveFormat::Plain =>
+        {
+            LargeObjectLayout::Single
+        }
         _ => LargeObjectLayout::Grouped,
     }
 }
@@ -182,23 +195,30 @@ async fn decide(
         toast_compression: !options.omit.toast_compression,
         tablespaces: !options.omit.tablespaces,
         dollar_quoting: options.dollar_quoting,
+        row_form: options.row_form,
+        load_via_partition_root: options.load_via_partition_root,
         fidelity: options.fidelity,
         large_objects: layout(&options, database),
     };
-    let mut entries = ddl::entries(database, &order, &ddl_options)?;
-    let mut version = ArchiveVersion::oldest_for(options.compression.algorithm, &entries);
+    let mut entries = wanted_entries(database, &order, &options, &ddl_options)?;
+    let mut version = archive_version(&options, &entries);
     if ddl_options.large_objects == LargeObjectLayout::Single && version.groups_large_objects() {
         let grouped = DdlOptions { large_objects: LargeObjectLayout::Grouped, ..ddl_options };
-        entries = ddl::entries(database, &order, &grouped)?;
-        version = ArchiveVersion::oldest_for(options.compression.algorithm, &entries);
+        entries = wanted_entries(database, &order, &options, &grouped)?;
+        version = archive_version(&options, &entries);
     }
-    if options.omit.owners {
+    // Stock archives always tell the owners, and leave it to pg_restore what to do about them.
+    if options.omit.owners && options.fidelity == Fidelity::Corrected {
         // An empty owner is what every pg_restore understands as "leave it to who restores".
         for entry in &mut entries {
             entry.owner = entry.owner.take().map(|_| String::new());
         }
     }
-    let tables = planned_tables(&keeper, &entries).await?;
+    let mut tables = planned_tables(&keeper, &entries).await?;
+    if let RowForm::Inserts(inserts) = options.row_form {
+        let (session, database) = (&keeper.session, &keeper.database);
+        insert_shapes::read(session, database, &options, inserts, &mut tables).await?;
+    }
     let (large_objects, reading) =
         large_objects::planned(&keeper.session, &keeper.database, &entries).await?;
     for warning in &warnings {
@@ -222,6 +242,46 @@ async fn decide(
     })
 }
 
+/// Returns the version of an archive: the oldest that can hold it, and for a stand-in pg_dump's own.
+fn archive_version(options: &DumpOptions, entries: &[TocEntry]) -> ArchiveVersion {
+    match options.fidelity {
+        Fidelity::Corrected => ArchiveVersion::oldest_for(options.compression.algorithm, entries),
+        Fidelity::PgDump => ArchiveVersion::NEWEST,
+    }
+}
+
+/// Returns the entries that are written, with the dependencies that an archive tells.
+fn wanted_entries(
+    database: &Database,
+    order: &[DumpId],
+    options: &DumpOptions,
+    ddl_options: &DdlOptions,
+) -> Result<Vec<TocEntry>> {
+    let mut entries = wanted(ddl::all_entries(database, order, ddl_options)?, options);
+    if options.format != ArchiveFormat::Plain {
+        ddl::link(database, &mut entries, ddl_options);
+    }
+    Ok(entries)
+}
+
+/// Returns the entries that are written, each with what of it is.
+fn wanted(entries: Vec<TocEntry>, options: &DumpOptions) -> Vec<TocEntry> {
+    let selection = RestoreSelection {
+        sections: options.sections.clone(),
+        // An archive can always make its database; a script does so when asked.
+        create: options.format != ArchiveFormat::Plain || options.script.create,
+        schema: options.content.schema,
+        data: options.content.has_sequence_values(),
+        statistics: options.content.statistics,
+        ..RestoreSelection::default()
+    };
+    let marks = selection::marks(&entries, &selection);
+    let marked = entries.into_iter().zip(marks).filter(|(_, marks)| marks.any());
+    marked
+        .map(|(entry, marks)| TocEntry { has_data: entry.has_data && marks.data, ..entry })
+        .collect()
+}
+
 /// Collects the tables that have a data entry, refuses those that cannot be read, and asks for sizes.
 async fn planned_tables(keeper: &Keeper, entries: &[TocEntry]) -> Result<Vec<PlannedTable>> {
     let database = &keeper.database;
@@ -241,7 +301,7 @@ async fn planned_tables(keeper: &Keeper, entries: &[TocEntry]) -> Result<Vec<Pla
             Error::new(ErrorKind::Internal, format!("{} belongs to no table", entry.describe()))
         })?;
         let oid = object.catalog_id.oid;
-        if !keeper.locked.contains_key(&oid) {
+        if !keeper.locked.contains_key(&oid) && table.relkind != 'f' {
             unlocked.push(oid);
         }
         oids.push(oid);
@@ -253,6 +313,8 @@ async fn planned_tables(keeper: &Keeper, entries: &[TocEntry]) -> Result<Vec<Pla
             },
             columns: table.copied_columns().map(|column| column.name.clone()).collect(),
             filter: filter.clone(),
+            foreign: table.relkind == 'f',
+            insert: None,
             // Foreign tables and others without pages get no size and are read whole.
             size: TableSize { main_bytes: 0, toast_bytes: 0, page_bytes: 8192, divisible: false },
         });
@@ -466,6 +528,8 @@ mod tests {
             name: TableName { schema: "S".to_owned(), name: "t".to_owned() },
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             filter: filter.to_owned(),
+            foreign: false,
+            insert: None,
             size: TableSize { main_bytes: 0, toast_bytes: 0, page_bytes: 8192, divisible: true },
         }
     }

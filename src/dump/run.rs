@@ -30,10 +30,12 @@ use super::split::{Piece, Source};
 use super::work;
 use crate::archive::toc::Toc;
 use crate::archive::{
-    self, ArchivePlace, ArchiveWriter, DataFileSummary, DataFileWriter, DataOrder, PieceWriter,
+    self, ArchiveFormat, ArchivePlace, ArchiveWriter, COPY_END, DataFileSummary, DataFileWriter,
+    DataOrder, PieceWriter,
 };
 use crate::catalog::{ServerIdentity, SessionRecipe};
 use crate::connect::Session;
+use crate::ddl::inserts::{INSERTS_END, InsertWriter};
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::{Interrupt, ProgressHandle};
 
@@ -81,6 +83,9 @@ impl DumpPlan {
     /// cannot read its own data, [`ErrorKind::Interrupted`] when `interrupt` was set. Whatever the
     /// reason, nothing is left that looks like an archive, and running again is safe.
     pub async fn run(self, interrupt: Interrupt) -> Result<DumpReport> {
+        if self.options.format == ArchiveFormat::Plain {
+            return super::script::run(self, interrupt).await;
+        }
         let began = Instant::now();
         let DumpPlan {
             options,
@@ -283,8 +288,18 @@ impl Run {
         let mut sink = PieceSink::new(&self.budget, writer, progress, item.clone()).await?;
         let purpose = format!("read the rows of {}", table.table.name.sql());
         let statement = table.table.copy_statement(piece.range);
-        let result = self.copy(session, &purpose, &statement, Sink::Rows(&mut sink)).await;
-        if let Err(error) = result {
+        let inserts = table.table.insert.clone().map(InsertWriter::new);
+        let result = async {
+            if table.table.foreign {
+                open_foreign_tables(session, true).await?;
+            }
+            self.copy(session, &purpose, &statement, Sink::Rows(&mut sink, inserts)).await?;
+            if table.table.foreign {
+                open_foreign_tables(session, false).await?;
+            }
+            Ok(())
+        };
+        if let Err(error) = result.await {
             sink.abandon().await;
             return Err(keep::explain_conflict(error));
         }
@@ -317,7 +332,7 @@ impl Run {
             };
             match chunk {
                 Some(chunk) => sink.push(&chunk).await?,
-                None => return Ok(()),
+                None => return sink.end().await,
             }
         }
     }
@@ -350,7 +365,8 @@ impl Run {
         let file =
             file.ok_or_else(|| Error::new(ErrorKind::Internal, "a data file is still in use"))?;
         let pieces = table.pieces;
-        let finish = tokio::task::spawn_blocking(move || file.finish(pieces));
+        let end = if table.table.insert.is_some() { INSERTS_END } else { COPY_END };
+        let finish = tokio::task::spawn_blocking(move || file.finish_with(pieces, end));
         let summary = finish.await.map_err(|error| {
             Error::new(ErrorKind::Internal, "a data file could not be completed").with_source(error)
         })??;
@@ -377,17 +393,47 @@ impl Run {
 
 /// Who takes what a COPY gives.
 pub(super) enum Sink<'a> {
-    Rows(&'a mut PieceSink),
+    /// The rows of a table, and what makes statements of them.
+    Rows(&'a mut PieceSink, Option<InsertWriter>),
     LargeObjects(&'a mut LargeObjectSink),
 }
 
 impl Sink<'_> {
     async fn push(&mut self, chunk: &[u8]) -> Result<()> {
         match self {
-            Sink::Rows(sink) => sink.push(chunk).await,
+            Sink::Rows(sink, None) => sink.push(chunk).await,
+            Sink::Rows(sink, Some(inserts)) => {
+                let mut text = Vec::with_capacity(chunk.len() * 2);
+                inserts.push(chunk, &mut text);
+                sink.push(&text).await
+            }
             Sink::LargeObjects(sink) => sink.push(chunk).await,
         }
     }
+
+    /// The COPY is complete.
+    async fn end(self) -> Result<()> {
+        match self {
+            Sink::Rows(sink, Some(inserts)) => {
+                let mut text = Vec::new();
+                inserts.finish(&mut text);
+                sink.push(&text).await
+            }
+            Sink::Rows(_, None) | Sink::LargeObjects(_) => Ok(()),
+        }
+    }
+}
+
+/// Lets a session read foreign tables, or forbids it again.
+///
+/// Late minor releases keep dumps from them, because whoever owns one could have code run by whoever dumps.
+pub(super) async fn open_foreign_tables(session: &Session, open: bool) -> Result<()> {
+    let kinds = if open { "view" } else { "view, foreign-table" };
+    let sql = format!(
+        "select pg_catalog.set_config(name, '{kinds}', false) from pg_catalog.pg_settings
+        where name = 'restrict_nonsystem_relation_kind'"
+    );
+    session.execute("allow or forbid foreign tables", &sql).await
 }
 
 /// Returns the error of somebody who was told to stop.

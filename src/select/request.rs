@@ -20,6 +20,10 @@ pub struct SelectionRequest {
     pub extensions: Vec<String>,
     /// `--exclude-extension`.
     pub exclude_extensions: Vec<String>,
+    /// `--include-foreign-data`: servers of foreign tables whose rows are dumped.
+    pub foreign_servers: Vec<String>,
+    /// Extensions that a filter file includes: as `-e`, and everything else stays included.
+    pub filter_extensions: Vec<String>,
     /// `--strict-names`: every include pattern must match something.
     pub strict_names: bool,
 }

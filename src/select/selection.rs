@@ -23,6 +23,8 @@ pub struct Selection {
     pub excluded_tables: HashSet<Oid>,
     /// Relations of `--exclude-table-data`.
     pub excluded_table_data: HashSet<Oid>,
+    /// Servers of `--include-foreign-data`.
+    pub foreign_servers: HashSet<Oid>,
     /// Extensions of `-e`.
     pub extensions: Option<HashSet<Oid>>,
     /// Extensions of `--exclude-extension`.

@@ -20,6 +20,8 @@ pub enum Existing {
     Refuse,
     /// Replace it, at the moment the new one is complete.
     Replace,
+    /// Write in place behind what it holds, for a script that several write one after the other.
+    Append,
 }
 
 /// A file in the making.
@@ -59,9 +61,10 @@ impl StagedFile {
         let place = Place::resolve(path)?;
         match std::fs::metadata(&place.path) {
             Ok(metadata) if metadata.is_dir() => return Err(exists_already(path)),
-            Ok(metadata) if !metadata.is_file() => {
+            Ok(metadata) if !metadata.is_file() || existing == Existing::Append => {
                 let file = OpenOptions::new()
                     .write(true)
+                    .append(existing == Existing::Append)
                     .open(&place.path)
                     .map_err(|error| storage(path, "open", error))?;
                 return Ok(StagedFile {
@@ -138,7 +141,7 @@ impl StagedFile {
         self.file.sync_all().map_err(|error| storage(&self.place, "sync", error))?;
         let renamed = match self.existing {
             Existing::Refuse => rename_new(work, &self.place),
-            Existing::Replace => std::fs::rename(work, &self.place),
+            Existing::Replace | Existing::Append => std::fs::rename(work, &self.place),
         };
         renamed.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists_already(&self.place),

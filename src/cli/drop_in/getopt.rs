@@ -154,7 +154,7 @@ pub(super) fn argument(value: &str) -> OsString {
 }
 
 /// Returns the text that an argument carries.
-pub(super) fn argument_text(argument: &OsStr) -> String {
+pub(in crate::cli) fn argument_text(argument: &OsStr) -> String {
     text::decode(argument.as_bytes())
 }
 

@@ -40,7 +40,18 @@ impl Speaker {
 
     /// Complains about an argument, in the words of the C library.
     pub(super) fn refuse(&self, misuse: &Misuse) -> ExitCode {
-        self.say(&misuse.0);
+        self.refuse_as(self.tool, misuse)
+    }
+
+    /// As [`Speaker::refuse`], with the name that the tool was called by: the C library knows no other.
+    #[expect(clippy::print_stderr, reason = "the messages of a command line tool")]
+    pub(super) fn refuse_as(&self, program: &str, misuse: &Misuse) -> ExitCode {
+        eprintln!("{program}: {}", misuse.0);
+        self.point_to_help()
+    }
+
+    /// Points to the help.
+    pub(super) fn point_to_help(&self) -> ExitCode {
         self.say(&format!("hint: {}", self.try_help()));
         ExitCode::FAILURE
     }
@@ -66,7 +77,8 @@ impl Speaker {
         ExitCode::FAILURE
     }
 
-    fn try_help(&self) -> String {
+    /// Returns the words that point to the help.
+    pub(super) fn try_help(&self) -> String {
         format!("Try \"{} --help\" for more information.", self.tool)
     }
 }

@@ -4,3 +4,4 @@ mod demo;
 mod errors;
 mod help;
 mod results;
+mod stand_in;
