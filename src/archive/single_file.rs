@@ -52,6 +52,21 @@ impl Beside {
         }
     }
 
+    /// Reads the checksum, which may be one of `sha256sum` too.
+    pub(super) fn read_checksum(&self) -> Result<Option<Sha256Digest>> {
+        let Some(file) = open_file(&self.checksum)? else { return Ok(None) };
+        let mut text = String::new();
+        let read = file.take(SUM_BYTES_MAX).read_to_string(&mut text);
+        let digest = text.get(..64).unwrap_or_default().parse();
+        match (read, digest) {
+            (Ok(_), Ok(digest)) => Ok(Some(digest)),
+            _ => Err(Error::new(
+                ErrorKind::Integrity,
+                format!("\"{}\" does not begin with a checksum", self.checksum.display()),
+            )),
+        }
+    }
+
     /// Returns the content of the file with the checksum.
     pub(super) fn checksum_text(&self, digest: Sha256Digest) -> String {
         sums_text([(self.name.to_string_lossy().as_ref(), digest)])

@@ -4,11 +4,13 @@
 //! is the one a checksum beside it was made of, that all of it decompresses, that every statement, literal
 //! and COPY in it has an end, and that the program that wrote it came to its closing comment.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use crate::archive::Manifest;
 use crate::archive::script_reader::{
     ClientEncoding, Ending, Piece, ScriptError, ScriptSource, Splitter, Statement,
 };
@@ -34,14 +36,23 @@ pub(super) fn check(
     interrupt: &Interrupt,
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
-    match recorded_digest(path)? {
-        Some((sums, recorded)) => {
-            compare_digest(path, &sums, recorded, &mut report, progress, interrupt)?;
-        }
-        None => report.notes.push(Finding::new(
+    let proof = ScriptSource::proof_beside(path)?;
+    let recorded: Vec<Sha256Digest> = proof
+        .checksum
+        .into_iter()
+        .chain(proof.manifest.as_ref().and_then(|manifest| manifest.archive_sha256))
+        .collect();
+    if recorded.is_empty() {
+        report.notes.push(Finding::new(
             "checksums",
-            "there is no file with a checksum beside the script: only what the script itself tells was checked",
-        )),
+            "there is none beside the script: only what the script itself tells was checked",
+        ));
+    } else {
+        let digest = digest_of(path, &mut report, progress, interrupt)?;
+        if recorded.iter().any(|&recorded| recorded != digest) {
+            let what = "does not have the checksum that was written beside it";
+            report.findings.push(Finding::new(file(source.name()), what));
+        }
     }
     if depth == Depth::Full {
         let name = source.name().to_owned();
@@ -49,7 +60,11 @@ pub(super) fn check(
         progress.started(&name, source.stored_bytes());
         let read = read_through(&mut source, &mut report, progress, interrupt);
         match read {
-            Ok(()) => {}
+            Ok(rows) => {
+                if let Some(manifest) = &proof.manifest {
+                    compare_rows(manifest, &rows, &mut report);
+                }
+            }
             Err(error) if error.kind() == ErrorKind::Integrity => {
                 report.findings.push(Finding::new(file(&name), described(&error)));
             }
@@ -71,35 +86,13 @@ fn described(error: &Error) -> String {
     }
 }
 
-/// Reads the checksum that `pgark dump` and `sha256sum` leave beside a file.
-fn recorded_digest(path: &Path) -> Result<Option<(PathBuf, Sha256Digest)>> {
-    /// A digest, a name of the file system's longest, and what is between them.
-    const LONGEST: u64 = 8192;
-    let mut sums = path.as_os_str().to_owned();
-    sums.push(".sha256");
-    let sums = PathBuf::from(sums);
-    let unreadable = || format!("could not read \"{}\"", sums.display());
-    let file = match File::open(&sums) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.context(ErrorKind::Storage, unreadable)?,
-    };
-    let mut text = String::new();
-    file.take(LONGEST).read_to_string(&mut text).context(ErrorKind::Storage, unreadable)?;
-    let digest = text.get(..64).unwrap_or_default().parse();
-    let digest = digest.context(ErrorKind::Archive, || {
-        format!("\"{}\" does not begin with a checksum", sums.display())
-    })?;
-    Ok(Some((sums, digest)))
-}
-
-fn compare_digest(
+/// Returns the checksum of the file.
+fn digest_of(
     path: &Path,
-    sums: &Path,
-    recorded: Sha256Digest,
     report: &mut VerifyReport,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
-) -> Result<()> {
+) -> Result<Sha256Digest> {
     let unreadable = || format!("could not read \"{}\"", path.display());
     let name = path.display().to_string();
     let file_size = std::fs::metadata(path).context(ErrorKind::Storage, unreadable)?.len();
@@ -113,30 +106,51 @@ fn compare_digest(
         if count == 0 {
             break;
         }
-        report.stored_bytes += count as u64;
         progress.advanced(&name, count as u64, 0);
     }
     progress.finished(&name);
-    if reader.finish().0 != recorded {
-        let what = format!("does not have the checksum in \"{}\"", sums.display());
-        report.findings.push(Finding::new(file(&name), what));
-    }
-    Ok(())
+    let (digest, bytes) = reader.finish();
+    report.stored_bytes = bytes;
+    Ok(digest)
 }
 
-/// Decompresses the script and cuts it from its beginning to its end.
+/// Compares the rows of each COPY with those the manifest counts.
+///
+/// A script of INSERT statements has none to count; its checksum is its proof.
+fn compare_rows(manifest: &Manifest, rows: &BTreeMap<String, u64>, report: &mut VerifyReport) {
+    if rows.is_empty() {
+        return;
+    }
+    for data in &manifest.data {
+        let found = rows.get(&data.describe()).copied().unwrap_or_default();
+        if found != data.rows {
+            let what = format!("has {found} rows instead of {}", data.rows);
+            report.findings.push(Finding::new(format!("table {}", data.describe()), what));
+        }
+    }
+}
+
+/// Takes the quotes off a name, which a script may write also where none are needed.
+fn unquoted(name: &str) -> String {
+    let doubled = name.replace("\"\"", "\0");
+    doubled.replace('"', "").replace('\0', "\"")
+}
+
+/// Decompresses the script and cuts it from its beginning to its end; returns the rows of each table.
 fn read_through(
     source: &mut ScriptSource,
     report: &mut VerifyReport,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
-) -> Result<()> {
+) -> Result<BTreeMap<String, u64>> {
     let passed = source.passed();
     let mut splitter = Splitter::default();
     let mut settings = Settings::default();
     let mut ending = Ending::default();
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut seen = 0;
+    let mut rows = BTreeMap::new();
+    let mut table = String::new();
     let name = source.name().to_owned();
     let cut = |error: ScriptError| {
         Error::new(ErrorKind::Integrity, "cannot be run to its end").with_source(error)
@@ -157,12 +171,20 @@ fn read_through(
                 report.stored_bytes = now;
             }
             Piece::Statement(statement) => {
-                report.data_entries += u64::from(statement.rows_follow);
+                if let Some(copied) = statement.copied_table() {
+                    report.data_entries += 1;
+                    table = unquoted(&copied);
+                    rows.entry(table.clone()).or_default();
+                }
                 if settings.follow(&statement) {
                     splitter.settings(settings.standard_strings, settings.encoding);
                 }
             }
-            Piece::Rows(rows) => report.rows += memchr::memchr_iter(b'\n', &rows).count() as u64,
+            Piece::Rows(chunk) => {
+                let count = memchr::memchr_iter(b'\n', &chunk).count() as u64;
+                report.rows += count;
+                *rows.entry(table.clone()).or_default() += count;
+            }
             Piece::End => break,
             Piece::EndOfRows(_) => {}
             Piece::Connect { .. } => {
@@ -181,7 +203,7 @@ fn read_through(
             "was cut off: the closing comment of the program that wrote it is missing",
         ));
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// What a script says about how it is to be read, where no server follows it.
@@ -221,8 +243,9 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::ManifestData;
     use crate::archive::script_reader::Opened;
-    use crate::codec::sha256;
+    use crate::codec::{Fingerprint, sha256};
     use crate::progress::silent;
 
     const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\nSET standard_conforming_strings = off;\n\
@@ -248,6 +271,35 @@ mod tests {
         assert_eq!((report.data_entries, report.rows), (1, 2));
         assert_eq!(report.stored_bytes, DUMP.len() as u64);
         assert_eq!(checked(DUMP, None).notes.len(), 1);
+    }
+
+    #[test]
+    fn rows_are_compared_with_those_of_the_manifest() {
+        let data = |table: &str, rows| ManifestData {
+            dump_id: 1,
+            schema: "s".into(),
+            table: table.into(),
+            file: String::new(),
+            raw_bytes: 0,
+            stored_bytes: 0,
+            sha256: sha256(b""),
+            rows,
+            fingerprint: Fingerprint::default(),
+            columns: Vec::new(),
+            filter: String::new(),
+            blocks: Vec::new(),
+        };
+        let manifest =
+            Manifest { data: vec![data("a\"b", 2), data("c", 0)], ..Manifest::default() };
+        let findings = |table: &str, count| {
+            let mut report = VerifyReport::default();
+            let rows = BTreeMap::from([(unquoted(table), count)]);
+            compare_rows(&manifest, &rows, &mut report);
+            report.findings.len()
+        };
+        assert_eq!(findings("\"s\".\"a\"\"b\"", 2), 0);
+        assert_eq!(findings("s.\"a\"\"b\"", 1), 1);
+        assert_eq!(findings("s.c", 1), 2);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::codec::{Algorithm, decoder};
+use crate::archive::Manifest;
+use crate::archive::single_file::Beside;
+use crate::codec::{Algorithm, Sha256Digest, decoder};
 use crate::error::{Error, ErrorKind, Result};
 
 /// As many bytes tell what a file is: the mark of a tar file ends at 262.
@@ -23,6 +25,15 @@ pub enum Opened {
     Script(ScriptSource),
     /// A directory, or a file in one of the formats of archives.
     Archive,
+}
+
+/// What was written beside a script when it was made.
+#[derive(Debug, Default)]
+pub struct ScriptProof {
+    /// What the script holds.
+    pub manifest: Option<Manifest>,
+    /// The checksum of the file.
+    pub checksum: Option<Sha256Digest>,
 }
 
 /// The text of a script, to be read from its beginning to its end once.
@@ -94,6 +105,19 @@ impl ScriptSource {
             ));
         }
         Ok(Opened::Script(ScriptSource { name, stored_bytes, passed, algorithm, text }))
+    }
+
+    /// Returns what lies beside a script in the way of proof.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is not what it claims to be.
+    pub fn proof_beside(path: &Path) -> Result<ScriptProof> {
+        if path.as_os_str() == STANDARD_INPUT {
+            return Ok(ScriptProof::default());
+        }
+        let beside = Beside::of(path);
+        Ok(ScriptProof { manifest: beside.read_manifest()?, checksum: beside.read_checksum()? })
     }
 
     /// Returns what to call it in messages.

@@ -220,6 +220,16 @@ fn marks_of_encodings_are_no_text() {
 }
 
 #[test]
+fn tables_of_copies_are_named() {
+    let table = |text: &'static str, rows_follow| {
+        Statement { text: Bytes::from(text), line: 1, rows_follow }.copied_table()
+    };
+    assert_eq!(table("COPY s.\"T (1)\" (a, b) FROM stdin;", true).as_deref(), Some("s.\"T (1)\""));
+    assert_eq!(table("COPY t(a) FROM stdin;", true).as_deref(), Some("t"));
+    assert_eq!(table("COPY t TO stdout;", false), None);
+}
+
+#[test]
 fn settings_have_a_name_and_a_value() {
     for (text, setting) in [
         ("SET transaction_timeout = 0;", Some(("transaction_timeout", "0"))),

@@ -14,7 +14,6 @@ use super::failure;
 use super::feed::Feed;
 use super::report::ScriptFailure;
 use super::run::wait;
-use super::statement::copied_table;
 use crate::archive::script_reader::{Piece, Splitter, Statement};
 use crate::connect::{Session, is_connection_lost};
 use crate::error::{Error, ErrorKind, Result};
@@ -80,7 +79,7 @@ pub(super) async fn copy(
         Ok(count) => {
             (rows.advanced)(0, count);
             Ok(Ok(TableReport {
-                table: copied_table(&statement.text),
+                table: statement.copied_table().unwrap_or_default(),
                 rows: count,
                 bytes,
                 stored_bytes: 0,

@@ -71,18 +71,6 @@ fn is_cluster_object(word: &str, next: &str) -> bool {
         || (word == "USER" && next != "MAPPING")
 }
 
-/// Returns the table of a COPY as it is written there.
-pub(super) fn copied_table(statement: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&statement[..statement.len().min(HEAD_BYTES)]);
-    let rest = text.get(4..).unwrap_or_default().trim_start();
-    let mut quoted = false;
-    let end = rest.find(|character: char| {
-        quoted ^= character == '"';
-        !quoted && (character.is_whitespace() || character == '(')
-    });
-    rest[..end.unwrap_or(rest.len())].to_owned()
-}
-
 /// Returns the first words in upper case: what stands between white space and punctuation.
 fn words(statement: &[u8]) -> Vec<String> {
     const MOST: usize = 200;
@@ -126,12 +114,5 @@ mod tests {
         ] {
             assert_eq!(Kind::of(statement.as_bytes()), kind, "{statement}");
         }
-    }
-
-    #[test]
-    fn tables_are_named() {
-        assert_eq!(copied_table(b"COPY s.\"T (1)\" (a, b) FROM stdin;"), "s.\"T (1)\"");
-        assert_eq!(copied_table(b"COPY t(a) FROM stdin;"), "t");
-        assert_eq!(copied_table(b"COPY"), "");
     }
 }

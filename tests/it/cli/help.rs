@@ -12,7 +12,7 @@ fn help_says_what_there_is() {
 
     Commands:
       dump         Dump a database into an archive
-      restore      Load an archive into a database
+      restore      Load an archive or a plain script into a database
       verify       Prove that an archive is whole, or equal to a database
       inspect      Show what an archive holds
       demo         Show the whole tour on a throw-away server
