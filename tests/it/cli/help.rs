@@ -51,18 +51,24 @@ fn the_host_is_h_and_help_is_a_question_mark() {
       [DBNAME]  Database to dump, when -d is not given
 
     Options:
-      -f, --file <PATH>               Output path; its name decides the format [default:
-                                      DBNAME-YYYYMMDDTHHMMSSZ in this directory]
-      -F, --format <FORMAT>           Format of the output: directory, custom, tar or plain [possible
-                                      values: plain, custom, directory, tar]
-      -j, --jobs <N>                  Number of connections that read [default: number of cores, at most
-                                      8]
-      -Z, --compress <SPEC>           Compression: none, gzip, lz4 or zstd, with level and details as in
-                                      zstd:9 [default: zstd]
-          --lock-wait-timeout <TIME>  Do not wait longer than this for the lock of a table, such as 30s
-          --dry-run                   Print what would be dumped, how large it is and how it would be
-                                      split, and stop
-      -?, --help                      Print help
+          --all                         Dump every database of the server, its roles and its tablespaces
+                                        into one folder
+          --exclude-database <PATTERN>  Leave out databases that match this pattern, with --all (can be
+                                        repeated)
+          --no-role-passwords           Leave out the passwords of roles, with --all
+      -f, --file <PATH>                 Output path; its name decides the format [default:
+                                        DBNAME-YYYYMMDDTHHMMSSZ in this directory]
+      -F, --format <FORMAT>             Format of the output: directory, custom, tar or plain [possible
+                                        values: plain, custom, directory, tar]
+      -j, --jobs <N>                    Number of connections that read [default: number of cores, at
+                                        most 8]
+      -?, --help                        Print help
+      -Z, --compress <SPEC>             Compression: none, gzip, lz4 or zstd, with level and details as
+                                        in zstd:9 [default: zstd]
+          --lock-wait-timeout <TIME>    Do not wait longer than this for the lock of a table, such as
+                                        30s
+          --dry-run                     Print what would be dumped, how large it is and how it would be
+                                        split, and stop
 
     Connection:
       -d, --dbname <CONN>    Database to connect to: a name, a connection string or a URI
@@ -100,6 +106,10 @@ fn the_host_is_h_and_help_is_a_question_mark() {
               Dump definitions and no rows
       -a, --data-only
               Dump rows and no definitions
+          --statistics
+              Dump also what the planner knows about the rows; servers from 18 on can take it
+          --statistics-only
+              Dump what the planner knows about the rows, and neither rows nor definitions
       -O, --no-owner
               Leave out who owns the objects
       -x, --no-privileges
@@ -115,6 +125,7 @@ fn the_host_is_h_and_help_is_a_question_mark() {
       pgark dump shop
       pgark dump -d postgres://backup@db.example/shop -f /backups/shop -j 4
       pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f shop-small
+      pgark dump --all -f /backups/server
       pgark dump shop --dry-run
     ");
 }
