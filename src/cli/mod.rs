@@ -44,7 +44,9 @@ pub fn main() -> ExitCode {
         Some(("pg_dump", program, arguments)) => {
             return drop_in::pg_dump::run(program, arguments, &world);
         }
-        Some(("pg_dumpall", _, arguments)) => return drop_in::pg_dumpall::run(arguments, &world),
+        Some(("pg_dumpall", program, arguments)) => {
+            return drop_in::pg_dumpall::run(&program, arguments, &world);
+        }
         Some((name, ..)) => {
             let message = format!("this version of pgark does not stand in for {name}");
             let error = Error::new(ErrorKind::Usage, message)

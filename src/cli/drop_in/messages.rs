@@ -38,12 +38,8 @@ impl Speaker {
         ExitCode::SUCCESS
     }
 
-    /// Complains about an argument, in the words of the C library.
-    pub(super) fn refuse(&self, misuse: &Misuse) -> ExitCode {
-        self.refuse_as(self.tool, misuse)
-    }
-
-    /// As [`Speaker::refuse`], with the name that the tool was called by: the C library knows no other.
+    /// Complains about an argument in the words of the C library, which begin with the name that the tool
+    /// was called by.
     #[expect(clippy::print_stderr, reason = "the messages of a command line tool")]
     pub(super) fn refuse_as(&self, program: &str, misuse: &Misuse) -> ExitCode {
         eprintln!("{program}: {}", misuse.0);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::filter_file::read_filter;
 use super::getopt::{self, Getopt, Table, Takes};
 use super::messages::Speaker;
+use super::pg_dump;
 use super::pg_dumpall_help::HELP;
 use super::restrict_key::restrict_key;
 use crate::cli::connection;
@@ -181,7 +182,7 @@ struct Request {
 }
 
 /// Runs the stand-in with everything that came after its name.
-pub(in crate::cli) fn run(arguments: Vec<OsString>, world: &World) -> ExitCode {
+pub(in crate::cli) fn run(program: &str, arguments: Vec<OsString>, world: &World) -> ExitCode {
     let speaker = Arc::new(Speaker::new("pg_dumpall"));
     match arguments.first().and_then(|first| first.to_str()) {
         Some("--help" | "-?") => return speaker.tell(HELP),
@@ -200,7 +201,7 @@ pub(in crate::cli) fn run(arguments: Vec<OsString>, world: &World) -> ExitCode {
                 }
             }
             Ok(None) => break,
-            Err(misuse) => return speaker.refuse(&misuse),
+            Err(misuse) => return speaker.refuse_as(program, &misuse),
         }
     }
     let result = request
@@ -504,8 +505,14 @@ fn dump_database(
     if let Some(file) = &request.file {
         arguments.extend(["--format=append".into(), "--file".into(), getopt::argument(file)]);
     }
-    let _ = (params, world, arguments);
-    Err(Error::new(ErrorKind::Usage, "only -g, -r and -t are supported yet"))
+    if name.contains(['\n', '\r']) {
+        // The stock tool cannot hand such a name to a shell, and psql could not connect to it.
+        let what = "shell command argument contains a newline or carriage return";
+        return Err(Error::new(ErrorKind::Usage, format!("{what}: \" dbname='{name}'\"")));
+    }
+    let target = params.with_database(name);
+    let code = pg_dump::run_on("pg_dump".to_owned(), arguments, Some(&target), world);
+    Ok(code == ExitCode::SUCCESS)
 }
 
 fn time_line(what: &str, world: &World) -> String {

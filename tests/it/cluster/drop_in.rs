@@ -1,8 +1,7 @@
 //! `pgark pg_dumpall` prints what pg_dumpall 18 prints, whatever the server.
 
-use std::process::Command;
-
-use crate::support::cluster::{Cluster, run};
+use crate::support::Cluster;
+use crate::support::database::psql;
 use crate::support::installation::Installation;
 use crate::support::oracle::{self, Oracle, RESTRICT_KEY};
 use crate::support::{World, every_server};
@@ -16,9 +15,7 @@ fn installations() -> impl Iterator<Item = &'static Installation> {
 }
 
 fn stock_dumpall(stock: &Oracle, cluster: &Cluster, arguments: &[&str]) -> String {
-    let mut command: Command = stock.command("pg_dumpall");
-    command.arg(format!("--restrict-key={RESTRICT_KEY}")).args(arguments);
-    run(command.args(["-d", &cluster.uri("postgres")]))
+    stock.pg_dumpall(&cluster.uri("postgres"), arguments)
 }
 
 fn dumpall(world: &World, cluster: &Cluster, arguments: &[&str]) -> String {
@@ -57,6 +54,52 @@ fn globals_equal_stock() {
         let linked = world.called_as("pg_dumpall", &["--globals", &key, "-d", &uri]).success();
         assert_same_text(&stock_dumpall(&stock, &cluster, &["-g"]), &linked.stdout);
     }
+}
+
+#[test]
+fn whole_servers_equal_stock() {
+    let Some(stock) = oracle::record() else { return };
+    for installation in installations() {
+        let cluster = cluster(installation);
+        let world = World::new();
+        for options in [
+            &[][..],
+            &["-c", "--if-exists"],
+            &["-s", "-O", "-x", "--exclude-database=sh*"],
+            &["-a", "--inserts", "--exclude-database", "postgres"],
+            &["-l", "shop", "--quote-all-identifiers", "--no-tablespaces", "--no-comments"],
+        ] {
+            let expected = stock_dumpall(&stock, &cluster, options);
+            assert_same_text(&expected, &dumpall(&world, &cluster, options));
+        }
+        // What comes before it in the file is not lost.
+        let file = world.path("all.sql");
+        std::fs::write(&file, "left over").expect("a file");
+        let nothing = dumpall(&world, &cluster, &["-f", file.to_str().expect("UTF-8")]);
+        assert_eq!(nothing, "");
+        let written = std::fs::read_to_string(&file).expect("a script");
+        assert_same_text(&stock_dumpall(&stock, &cluster, &[]), &written);
+    }
+}
+
+#[test]
+fn a_database_that_no_script_can_connect_to_ends_the_dump() {
+    let Some(installation) = installations().last() else { return };
+    let cluster = Cluster::start(installation, "");
+    psql(&cluster.uri("postgres"), "create database \"foo\nbar\"");
+    let world = World::new();
+    let run = world.pgark(&["pg_dumpall", "-d", &cluster.uri("postgres")]).fails_with(1);
+    assert!(run.stderr.contains("shell command argument contains a newline"), "{}", run.stderr);
+    assert!(!run.stdout.lines().any(|line| line.starts_with("bar")), "{}", run.stdout);
+    // What pg_dump refuses ends pg_dumpall.
+    let run =
+        world.pgark(&["pg_dumpall", "-a", "-s", "-d", &cluster.uri("postgres")]).fails_with(1);
+    assert!(run.stderr.contains("pg_dump: error: options"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("pg_dump failed on database \"template1\", exiting"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

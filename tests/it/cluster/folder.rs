@@ -3,10 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::cluster::run;
 use crate::support::database::psql;
 use crate::support::installation::Installation;
-use crate::support::oracle::{self, RESTRICT_KEY};
+use crate::support::oracle;
 use crate::support::{World, damage, newest_server};
 
 use super::cluster;
@@ -37,9 +36,7 @@ fn a_whole_server_is_dumped_into_one_folder_and_proved() {
     assert_eq!(mode & 0o777, 0o600);
     let script = std::fs::read_to_string(&globals).expect("globals");
     if let Some(stock) = oracle::record() {
-        let mut command = stock.command("pg_dumpall");
-        let key = format!("--restrict-key={RESTRICT_KEY}");
-        let expected = run(command.args(["-g", &key, "-d", &uri]));
+        let expected = stock.pg_dumpall(&uri, &["-g"]);
         assert_eq!(statements(&script), statements(&expected));
     }
     let names = |folder: &Path| {

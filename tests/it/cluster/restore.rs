@@ -1,18 +1,15 @@
 //! The folder of `pgark dump --all` into an empty server, and dumped again.
 
 use crate::compat::assert_same_text;
-use crate::support::cluster::{Cluster, run};
 use crate::support::database::psql;
 use crate::support::installation::Installation;
-use crate::support::oracle::{self, Oracle, RESTRICT_KEY};
-use crate::support::{World, newest_server};
+use crate::support::oracle::{self, Oracle};
+use crate::support::{Cluster, World, newest_server};
 
 use super::cluster_with_tablespaces_inside;
 
 fn dumpall(stock: &Oracle, server: &Cluster) -> String {
-    let mut command = stock.command("pg_dumpall");
-    command.arg(format!("--restrict-key={RESTRICT_KEY}"));
-    run(command.args(["-d", &server.uri("postgres")]))
+    stock.pg_dumpall(&server.uri("postgres"), &[])
 }
 
 #[test]

@@ -68,6 +68,13 @@ impl Oracle {
         without_internal_options(run(command.args(arguments).args(["-d", database.uri()])))
     }
 
+    /// Returns the text of stock pg_dumpall, with [`RESTRICT_KEY`].
+    pub(crate) fn pg_dumpall(&self, uri: &str, arguments: &[&str]) -> String {
+        let mut command = self.command("pg_dumpall");
+        command.arg(format!("--restrict-key={RESTRICT_KEY}"));
+        without_internal_options(run(command.args(arguments).args(["-d", uri])))
+    }
+
     /// Writes an archive with stock pg_dump.
     pub(crate) fn dump_archive(&self, database: &Database, path: &Path, arguments: &[&str]) {
         let mut command = self.command("pg_dump");

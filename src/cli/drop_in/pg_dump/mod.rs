@@ -26,6 +26,16 @@ pub(super) const STOCK_VERSION: &str = "18.6";
 
 /// Runs the tool with everything that came after its name; returns pg_dump's exit codes.
 pub(in crate::cli) fn run(program: String, arguments: Vec<OsString>, world: &World) -> ExitCode {
+    run_on(program, arguments, None, world)
+}
+
+/// As [`run`]; with a `target` the arguments do not say where to connect.
+pub(super) fn run_on(
+    program: String,
+    arguments: Vec<OsString>,
+    target: Option<&ConnectParams>,
+    world: &World,
+) -> ExitCode {
     let speaker = Arc::new(Speaker::new("pg_dump"));
     // As in pg_dump, these two are known only in the first place.
     match arguments.first().and_then(|first| first.to_str()) {
@@ -56,7 +66,7 @@ pub(in crate::cli) fn run(program: String, arguments: Vec<OsString>, world: &Wor
     if typed.has(Id::Verbose) {
         speaker.be_verbose();
     }
-    match work(&typed, &meant, &speaker, world) {
+    match work(&typed, &meant, target, &speaker, world) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             speaker.say("terminated by user");
@@ -66,7 +76,13 @@ pub(in crate::cli) fn run(program: String, arguments: Vec<OsString>, world: &Wor
     }
 }
 
-fn work(typed: &Typed, meant: &Meant, speaker: &Arc<Speaker>, world: &World) -> Result<()> {
+fn work(
+    typed: &Typed,
+    meant: &Meant,
+    target: Option<&ConnectParams>,
+    speaker: &Arc<Speaker>,
+    world: &World,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -74,7 +90,7 @@ fn work(typed: &Typed, meant: &Meant, speaker: &Arc<Speaker>, world: &World) -> 
     let outcome = runtime.block_on(async {
         let interrupt = Interrupt::default();
         signals::listen(&interrupt)?;
-        ask_and_dump(typed, meant, speaker, world, &interrupt).await
+        ask_and_dump(typed, meant, target, speaker, world, &interrupt).await
     });
     // A prompt that nobody answered must not keep the program from ending.
     runtime.shutdown_background();
@@ -85,12 +101,16 @@ fn work(typed: &Typed, meant: &Meant, speaker: &Arc<Speaker>, world: &World) -> 
 async fn ask_and_dump(
     typed: &Typed,
     meant: &Meant,
+    target: Option<&ConnectParams>,
     speaker: &Arc<Speaker>,
     world: &World,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let params = ConnectParams::resolve(&connect_request(typed), &world.environment)?;
-    for warning in params.warnings() {
+    let params = match target {
+        Some(params) => params.clone(),
+        None => ConnectParams::resolve(&connect_request(typed), &world.environment)?,
+    };
+    for warning in params.warnings().iter().filter(|_| target.is_none()) {
         speaker.warning(warning);
     }
     let progress: ProgressHandle = Arc::clone(speaker) as ProgressHandle;
