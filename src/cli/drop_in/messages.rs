@@ -4,8 +4,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::getopt::Misuse;
+use crate::connect::server_error;
 use crate::error::{Error, ErrorKind};
 use crate::progress::Progress;
+use crate::select::PatternError;
 
 /// Who speaks.
 #[derive(Debug)]
@@ -59,14 +61,22 @@ impl Speaker {
 
     /// Tells an error with its causes and hints; the stock tools know one code for all failures.
     pub(in crate::cli) fn fail(&self, error: &Error) -> ExitCode {
-        let mut text = format!("error: {error}");
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause_text(cause));
-            source = cause.source();
+        match stock_words(error) {
+            Some(text) => self.say(&format!("error: {text}")),
+            None => {
+                let mut text = format!("error: {error}");
+                let mut source = std::error::Error::source(error);
+                while let Some(cause) = source {
+                    text.push_str(": ");
+                    text.push_str(&cause_text(cause));
+                    source = cause.source();
+                }
+                self.say(&text);
+            }
         }
-        self.say(&text);
+        if error.kind() == ErrorKind::Server && server_error(error).is_some() {
+            self.say(&format!("detail: {error}"));
+        }
         for hint in error.hints() {
             self.say(&format!("hint: {hint}"));
         }
@@ -76,6 +86,27 @@ impl Speaker {
     /// Returns the words that point to the help.
     pub(super) fn try_help(&self) -> String {
         format!("Try \"{} --help\" for more information.", self.tool)
+    }
+}
+
+/// Returns the words of the stock tools for the failures that people and scripts look for by them.
+fn stock_words(error: &Error) -> Option<String> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(found) = cause {
+        if let Some(pattern) = found.downcast_ref::<PatternError>() {
+            return Some(pattern.to_string());
+        }
+        cause = found.source();
+    }
+    let refusal = server_error(error)?;
+    let said = format!("{}:  {}", refusal.severity, refusal.message);
+    match error.kind() {
+        ErrorKind::Server => Some(format!("query failed: {said}")),
+        ErrorKind::Connection => {
+            let place = error.message().strip_prefix("could not log in to ")?;
+            Some(format!("connection to server at {place} failed: {said}"))
+        }
+        _ => None,
     }
 }
 
@@ -98,5 +129,24 @@ impl Progress for Speaker {
         if self.verbose.load(Ordering::Relaxed) {
             self.say(message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Context;
+    use crate::select::{Pattern, PatternShape};
+
+    #[test]
+    fn patterns_are_refused_in_the_words_of_the_stock_tools() {
+        let refused = Pattern::parse("a.b.c", PatternShape::Schema)
+            .context(ErrorKind::Usage, || "could not understand a name pattern".to_owned())
+            .expect_err("three parts");
+        assert_eq!(
+            stock_words(&refused).as_deref(),
+            Some("improper qualified name (too many dotted names): a.b.c")
+        );
+        assert_eq!(stock_words(&Error::new(ErrorKind::Usage, "other")), None);
     }
 }
