@@ -2,9 +2,10 @@
 //! option that changes it, and a database restored from it dumps equal again.
 //!
 //! Adding a case is adding a file. `index.sql` runs on all servers, `index_15.sql` on 15 and newer. A
-//! fixture may use the roles of [`ROLES`]. Its first lines may hold
+//! fixture may use the roles of [`ROLES`] and the tablespaces of [`SPACES`]. Its first lines may hold
 //!
 //! ```sql
+//! -- database template template0 encoding 'LATIN1'
 //! -- until 13
 //! -- needs icu
 //! -- needs extension hstore btree_gin
@@ -28,6 +29,9 @@ use crate::support::{World, every_server, missing, newest_server};
 
 /// The roles that fixtures give things to.
 const ROLES: [&str; 3] = ["object_boss", "object_reader", "Object \"Röle"];
+
+/// The tablespaces that fixtures put things into; they lie inside the server's own directory.
+const SPACES: [&str; 2] = ["object_space", "Object \"Späce"];
 
 /// Option sets of pg_dump that change the text of a schema. The server has little to do with most of
 /// them, so all are tried on the newest one, two on the other usual ones, and one on all.
@@ -114,7 +118,8 @@ impl Fixture {
     /// Compares on one server and returns what differs.
     fn compare(&self, server: &Server, stock: &Oracle) -> Vec<String> {
         let world = World::new();
-        let source = server.database(&format!("objects_{}", self.name));
+        let database = self.directive("database ").unwrap_or("");
+        let source = server.database_with(&format!("objects_{}", self.name), database);
         source.execute(&self.script);
         let mut wrong = Vec::new();
         let is_newest = server.major() == newest_server().major();
@@ -128,7 +133,7 @@ impl Fixture {
         }
         if self.is_restorable(server) {
             let dumped = pgark(&world, source.uri(), &[]);
-            let target = server.database(&format!("objects_{}_again", self.name));
+            let target = server.database_with(&format!("objects_{}_again", self.name), database);
             // pg_dump 18 sets it whatever the server is, and psql passes over the error.
             let unknown = if server.major() < 17 { "SET transaction_timeout = 0;\n" } else { "" };
             target.execute(&dumped.replacen(unknown, "", 1));
@@ -183,17 +188,24 @@ fn pgark(world: &World, uri: &str, options: &[&str]) -> String {
     world.pgark(&arguments).success().stdout
 }
 
+/// Makes the roles and tablespaces that belong to the whole server.
 fn make_roles(server: &Server) {
-    let sql: String = ROLES
-        .iter()
-        .map(|role| {
-            let (name, literal) = (role.replace('"', "\"\""), role.replace('\'', "''"));
-            format!(
-                "select 'create role \"{name}\"' where not exists \
-                 (select from pg_roles where rolname = '{literal}') \\gexec\n"
-            )
-        })
-        .collect();
+    let mut sql = String::from("set allow_in_place_tablespaces = on;\n");
+    let mut make = |catalog: &str, column: &str, name: &str, command: String| {
+        let literal = name.replace('\'', "''");
+        sql.push_str(&format!(
+            "select $${command}$$ where not exists (select from {catalog} where {column} = '{literal}') \\gexec\n"
+        ));
+    };
+    for role in ROLES {
+        let name = role.replace('"', "\"\"");
+        make("pg_roles", "rolname", role, format!("create role \"{name}\""));
+    }
+    for space in SPACES {
+        let name = space.replace('"', "\"\"");
+        let command = format!("create tablespace \"{name}\" location ''");
+        make("pg_tablespace", "spcname", space, command);
+    }
     crate::support::database::psql(&server.uri("postgres"), &sql);
 }
 

@@ -125,25 +125,44 @@ fn conformance() -> Option<PathBuf> {
 /// Since the minor releases of November 2026 servers keep an option `pg_attver` for themselves in each
 /// column. Their own pg_dump leaves it out; the one before them prints a statement for it that no server
 /// accepts.
-pub(crate) fn bytes_without_internal_options(text: Vec<u8>) -> Vec<u8> {
-    const MARK: &[u8] = b" SET (pg_attver=";
-    let mut kept: Vec<&[u8]> = Vec::new();
-    for line in text.split_inclusive(|&byte| byte == b'\n') {
-        let mut begins = line.starts_with(b"ALTER ");
-        if !line.windows(MARK.len()).any(|window| window == MARK) {
-            kept.push(line);
-            continue;
-        }
-        // The name of a column may hold line breaks.
-        while !begins && let Some(before) = kept.pop() {
-            begins = before.starts_with(b"ALTER ");
+pub(crate) fn without_internal_options(text: String) -> String {
+    const OPTION: &str = "pg_attver=";
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(OPTION) {
+        let value = &rest[at + OPTION.len()..];
+        let after = value.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let before = &rest[..at];
+        if before.ends_with(" SET (") && after.starts_with(");\n") {
+            // Names hold line ends, so the statement may have several lines.
+            kept.push_str(&before[..before.rfind("\nALTER ").map_or(0, |end| end + 1)]);
+            rest = &after[");\n".len()..];
+        } else {
+            kept.push_str(before.strip_suffix(", ").unwrap_or(before));
+            rest = if before.ends_with(", ") { after } else { after.trim_start_matches(", ") };
         }
     }
-    kept.concat()
+    kept.push_str(rest);
+    kept
 }
 
-/// [`bytes_without_internal_options`] for text.
-pub(crate) fn without_internal_options(text: String) -> String {
-    let bytes = bytes_without_internal_options(text.into_bytes());
-    String::from_utf8(bytes).expect("whole lines of UTF-8")
+/// [`without_internal_options`] for text in any encoding: what is taken out is ASCII in all of them.
+pub(crate) fn bytes_without_internal_options(text: Vec<u8>) -> Vec<u8> {
+    let as_latin1 = text.into_iter().map(char::from).collect();
+    without_internal_options(as_latin1)
+        .chars()
+        .map(|byte| u8::try_from(byte).expect("it was a byte"))
+        .collect()
+}
+
+#[test]
+fn internal_options_are_taken_out_with_their_statements() {
+    let alone = "x\nALTER TABLE t ALTER COLUMN a SET (pg_attver=1);\nALTER TABLE \"o\nT\" ALTER COLUMN b SET \
+                 (pg_attver=23);\ny\n";
+    assert_eq!(without_internal_options(alone.to_owned()), "x\ny\n");
+    for with_others in
+        ["(pg_attver=1, a=2, b=3)", "(a=2, pg_attver=1, b=3)", "(a=2, b=3, pg_attver=1)"]
+    {
+        assert_eq!(without_internal_options(with_others.to_owned()), "(a=2, b=3)");
+    }
 }
