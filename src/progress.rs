@@ -8,15 +8,32 @@ use std::sync::Arc;
 /// A handle to whoever watches, cheap to clone and to share between workers.
 pub type ProgressHandle = Arc<dyn Progress>;
 
+/// What of an entry failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedPart {
+    /// Its definition or what belongs to it.
+    Definition,
+    /// Dropping what is to be replaced.
+    Drop,
+    /// The command that loads its rows.
+    Load,
+    /// The rows themselves.
+    Rows,
+}
+
 /// A statement of an archive that failed.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure<'a> {
     /// The entry in words: kind, schema and name.
     pub entry: &'a str,
+    /// The name of its object alone.
+    pub tag: &'a str,
+    /// The entry as the list of an archive names it.
+    pub listed: &'a str,
+    /// What of it failed.
+    pub part: FailedPart,
     /// The statement; the COPY for rows.
     pub statement: &'a str,
-    /// The table whose rows were refused, when they were and not the statement itself.
-    pub rows_of: Option<&'a str>,
     /// What the server said, or what else went wrong.
     pub message: &'a str,
     /// The error, for whoever wants to know more.

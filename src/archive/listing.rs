@@ -136,7 +136,7 @@ pub fn read_use_list(file: &[u8], entries: &[TocEntry]) -> Result<UseList, Unkno
                 seen.insert(id);
                 list.ids.push(DumpId(id));
             }
-            _ => list.ignored.push(text::decode(line)),
+            _ => list.ignored.push(text::decode(line.strip_suffix(b"\n").unwrap_or(line))),
         }
     }
     Ok(list)
@@ -198,7 +198,7 @@ mod tests {
         let list = b"3\n3;\nTABLE\n0\n-4\n10\n99999999999999999999 x;\n";
         let read = read_use_list(list, &entries(&[3, 9])).expect("reads");
         assert_eq!(read.ids, [DumpId(3)]);
-        assert_eq!(read.ignored, ["3", "TABLE\n", "0\n", "-4\n", "10\n", "99999999999999999999 x"]);
+        assert_eq!(read.ignored, ["3", "TABLE", "0", "-4", "10", "99999999999999999999 x"]);
         let missing = read_use_list(b"4\n", &entries(&[3, 9])).expect_err("4 is not there");
         assert_eq!(missing.to_string(), "could not find entry for ID 4");
     }

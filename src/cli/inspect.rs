@@ -22,7 +22,7 @@ use crate::model::{Section, TocEntry};
 
 pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<()> {
     if arguments.list {
-        return list(&arguments.archive);
+        return list(&arguments.archive, world);
     }
     if ClusterManifest::is_at(&arguments.archive)
         && arguments.extract.is_none()
@@ -41,29 +41,22 @@ pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<(
 }
 
 /// Prints the table of contents as `pg_restore --list` does.
-pub(super) fn list(path: &Path) -> Result<()> {
+pub(super) fn list(path: &Path, world: &World) -> Result<()> {
     let reader = archive::open(path)?;
     let marks = selection::marks(reader.entries(), &RestoreSelection::default());
     output::print(&listing::listing(
         reader.header(),
         reader.entries(),
         &marks,
-        &created(reader.header()),
+        &created(reader.header(), world),
         ListingDetail::Selected,
     ))
 }
 
 /// Returns when an archive was made, as this place writes times.
-fn created(header: &ArchiveHeader) -> String {
+pub(super) fn created(header: &ArchiveHeader, world: &World) -> String {
     let time = header.created.to_naive().and_then(|time| time.and_local_timezone(Local).earliest());
-    match time {
-        // The zone's offset: its name, which pg_restore prints, is known to the C library alone.
-        Some(time) if time.offset().local_minus_utc() == 0 => {
-            time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
-        }
-        Some(time) => time.format("%Y-%m-%d %H:%M:%S %:z").to_string(),
-        None => "an unknown time".to_owned(),
-    }
+    time.map_or_else(|| "[unknown]".to_owned(), |time| world.time_text(time))
 }
 
 /// What an archive holds.

@@ -24,6 +24,7 @@ mod restore;
 mod signals;
 mod verify;
 mod world;
+mod zone;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -40,22 +41,8 @@ use crate::progress::Interrupt;
 pub fn main() -> ExitCode {
     let world = World::look();
     let typed: Vec<OsString> = std::env::args_os().collect();
-    match drop_in(&typed) {
-        Some(("pg_dump", program, arguments)) => {
-            return drop_in::pg_dump::run(program, arguments, &world);
-        }
-        Some(("pg_dumpall", program, arguments)) => {
-            return drop_in::pg_dumpall::run(&program, arguments, &world);
-        }
-        Some((name, ..)) => {
-            let message = format!("this version of pgark does not stand in for {name}");
-            let error = Error::new(ErrorKind::Usage, message)
-                .with_hint("\"pgark restore -d NAME ARCHIVE\" restores an archive");
-            failure::print(&error, false, world.color);
-            // The stock tools know no other code for failures.
-            return ExitCode::FAILURE;
-        }
-        None => {}
+    if let Some((stand_in, program, arguments)) = drop_in(&typed) {
+        return stand_in(program, arguments, &world);
     }
     let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
@@ -71,20 +58,29 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The tools of PostgreSQL whose names mean something here.
-const DROP_INS: [&str; 3] = ["pg_dump", "pg_restore", "pg_dumpall"];
+/// Runs a stand-in with the name it was called by and everything that came after it.
+type StandIn = fn(String, Vec<OsString>, &World) -> ExitCode;
 
-/// Returns the stock tool that is meant, the name it was called by and its arguments, when the program is
-/// called under its name or with it as verb.
-fn drop_in(typed: &[OsString]) -> Option<(&'static str, String, Vec<OsString>)> {
-    let named = |name: &OsStr| DROP_INS.into_iter().find(|&drop_in| name == drop_in);
+/// The tools of PostgreSQL whose names mean something here.
+const DROP_INS: [(&str, StandIn); 3] = [
+    ("pg_dump", drop_in::pg_dump::run),
+    ("pg_restore", drop_in::pg_restore::run),
+    ("pg_dumpall", |program, arguments, world| {
+        drop_in::pg_dumpall::run(&program, arguments, world)
+    }),
+];
+
+/// Returns the stand-in for the stock tool that is meant, the name it was called by and its arguments, when
+/// the program is called under its name or with it as verb.
+fn drop_in(typed: &[OsString]) -> Option<(StandIn, String, Vec<OsString>)> {
+    let named = |name: &OsStr| DROP_INS.into_iter().find(|(drop_in, _)| name == *drop_in);
     let program = typed.first()?;
-    if let Some(name) = named(Path::new(program).file_stem()?) {
+    if let Some((_, stand_in)) = named(Path::new(program).file_stem()?) {
         let program = drop_in::getopt::argument_text(program);
-        return Some((name, program, typed[1..].to_vec()));
+        return Some((stand_in, program, typed[1..].to_vec()));
     }
-    let name = named(typed.get(1)?)?;
-    Some((name, name.to_owned(), typed[2..].to_vec()))
+    let (name, stand_in) = named(typed.get(1)?)?;
+    Some((stand_in, name.to_owned(), typed[2..].to_vec()))
 }
 
 /// Says what is wrong with the arguments, or prints help and version, which come the same way.
@@ -123,7 +119,7 @@ fn run(command: Command, world: &World) -> Result<()> {
 }
 
 /// Does the work of a verb on a runtime of its own, with signals turned into an [`Interrupt`].
-fn work(verb: impl AsyncFnOnce(Interrupt) -> Result<()>) -> Result<()> {
+fn work<T>(verb: impl AsyncFnOnce(Interrupt) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -24,7 +24,7 @@ pub(super) async fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     if arguments.list {
-        return inspect::list(&arguments.archive);
+        return inspect::list(&arguments.archive, world);
     }
     if arguments.connection.dbname.is_none() {
         return Err(Error::new(ErrorKind::Usage, "restore needs -d, the database to restore into")

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Local, Utc};
 
 use super::arguments::Jobs;
+use super::zone;
 use crate::connect::Environment;
 
 /// More connections than this are asked for only by a person who knows the server.
@@ -52,6 +53,11 @@ impl World {
     /// Returns the time with the offset of this place.
     pub(super) fn now(&self) -> DateTime<Local> {
         Local::now()
+    }
+
+    /// Returns a time with the name of its zone, as the stock tools write times.
+    pub(super) fn time_text(&self, time: DateTime<Local>) -> String {
+        zone::time_text(time, self.environment.variable("TZ"))
     }
 
     /// Returns the time as the names of outputs carry it.

@@ -6,6 +6,7 @@ use super::worker::{Context, Worker};
 use crate::archive::statements::{drop_statement, is_database_entry};
 use crate::connect::is_connection_lost;
 use crate::error::Result;
+use crate::progress::FailedPart;
 
 /// Dropping a table locks it, its indexes, its TOAST table and what refers to it.
 const LOCKS_PER_DROP: usize = 12;
@@ -52,10 +53,10 @@ pub(super) async fn drop_objects(
                 || is_connection_lost(&error)
                 || context.interrupt.is_set()
             {
-                context.tell_fatal(entry, statement, &error);
+                context.tell_fatal(entry, FailedPart::Drop, statement, &error);
                 return Err(error);
             }
-            ignored.push((*item, IgnoredError::tell(entry, statement, &error, &*context.progress)));
+            ignored.push((*item, context.tell(entry, FailedPart::Drop, statement, &error)));
         }
     }
     Ok(ignored)

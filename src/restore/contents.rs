@@ -16,8 +16,6 @@ pub struct ContentsRequest {
     pub list: Option<PathBuf>,
     /// What is wanted.
     pub selection: RestoreSelection,
-    /// Whether every name of the selection must be in the archive.
-    pub strict_names: bool,
 }
 
 /// An opened archive, with its entries in the order in which they are wanted.
@@ -26,6 +24,8 @@ pub struct Contents {
     pub archive: Box<dyn ArchiveReader>,
     /// What is wanted of each of its entries.
     pub marks: Vec<Marks>,
+    /// The names of the selection that are not in the archive, as `table "x" not found`.
+    pub missing: Vec<String>,
 }
 
 impl ContentsRequest {
@@ -34,7 +34,7 @@ impl ContentsRequest {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`], [`ErrorKind::Storage`] and [`ErrorKind::Archive`] when the archive or the
-    /// list cannot be read, [`ErrorKind::NotFound`] for names and entries that are not in the archive.
+    /// list cannot be read, [`ErrorKind::NotFound`] for listed entries that are not in the archive.
     pub fn open(self, progress: &dyn Progress) -> Result<Contents> {
         let mut archive = archive::open(&self.archive)?;
         let mut selection = self.selection;
@@ -51,20 +51,22 @@ impl ContentsRequest {
             archive = Box::new(ReorderedReader::new(archive, entries));
             selection.listed = Some(list.ids.into_iter().collect());
         }
-        let missing = match self.strict_names {
-            true => selection::unmatched_names(archive.entries(), &selection),
-            false => Vec::new(),
-        };
-        if !missing.is_empty() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("not everything that was named is in the archive: {}", missing.join(", ")),
-            )
-            .with_hint(
-                "names are exact, case-sensitive and without quotes, as \"pgark inspect\" lists them",
-            ));
-        }
+        let missing = selection::unmatched_names(archive.entries(), &selection);
         let marks = selection::marks(archive.entries(), &selection);
-        Ok(Contents { archive, marks })
+        Ok(Contents { archive, marks, missing })
+    }
+}
+
+impl Contents {
+    /// Returns an error, in the words of `pg_restore --strict-names`, unless every name is in the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] with the first name that is missing.
+    pub fn require_names(&self) -> Result<()> {
+        match self.missing.first() {
+            Some(missing) => Err(Error::new(ErrorKind::NotFound, missing.clone())),
+            None => Ok(()),
+        }
     }
 }

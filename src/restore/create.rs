@@ -8,7 +8,7 @@ use crate::archive::statements::{drop_statement, is_database_entry, owner_statem
 use crate::connect::{ConnectParams, Session, is_connection_lost, server_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ServerVersion, TocEntry};
-use crate::progress::Progress;
+use crate::progress::{FailedPart, Progress};
 use crate::sql::quote_identifier;
 
 /// The database that was created and a session in it.
@@ -97,7 +97,13 @@ pub(super) async fn create_database(
                 return Err(incomplete(error));
             }
             Err(error) => {
-                ignored.push(IgnoredError::tell(entry, &statement, &error, progress));
+                ignored.push(IgnoredError::tell(
+                    entry,
+                    FailedPart::Definition,
+                    &statement,
+                    &error,
+                    progress,
+                ));
             }
         }
     }
@@ -124,19 +130,19 @@ pub(super) async fn create_as_stock(
         for entry in entries().rev() {
             if let Some(statement) = drop_statement(entry, options.if_exists) {
                 progress.info(&format!("dropping {} {}", entry.desc, entry.tag));
-                created.attempt(entry, &statement, options, progress).await?;
+                created.attempt(entry, FailedPart::Drop, &statement, options, progress).await?;
             }
         }
     }
     for entry in entries() {
         progress.info(&format!("creating {} \"{}\"", entry.desc, entry.tag));
         let definition = for_target(&entry.definition, created.session.version());
-        created.attempt(entry, &definition, options, progress).await?;
+        created.attempt(entry, FailedPart::Definition, &definition, options, progress).await?;
         if !options.no_owner
             && let Some(owner) = owner_statement(entry)
                 .map_err(|error| Error::new(ErrorKind::Archive, error.to_string()))?
         {
-            created.attempt(entry, &owner, options, progress).await?;
+            created.attempt(entry, FailedPart::Definition, &owner, options, progress).await?;
         }
         progress.info(&format!("connecting to new database \"{}\"", entry.tag));
         let params = params.with_database(&entry.tag);
@@ -151,13 +157,14 @@ impl Created {
     async fn attempt(
         &mut self,
         entry: &TocEntry,
+        part: FailedPart,
         statement: &str,
         options: &RestoreOptions,
         progress: &dyn Progress,
     ) -> Result<()> {
         let purpose = format!("restore {}", entry.describe());
         let Err(error) = self.session.execute(&purpose, statement).await else { return Ok(()) };
-        let ignored = IgnoredError::tell(entry, statement, &error, progress);
+        let ignored = IgnoredError::tell(entry, part, statement, &error, progress);
         if options.stops_at_first_error() || is_connection_lost(&error) {
             return Err(error);
         }

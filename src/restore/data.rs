@@ -78,6 +78,8 @@ pub(super) enum LoadError {
     Server(Error),
     /// The server refused rows.
     Rows(Error),
+    /// The run ends with this error, of which everybody has heard.
+    Told(Error),
 }
 
 /// Loads one table; on every error the table is as it was before.

@@ -35,17 +35,66 @@ pub(super) struct Inserts<'a> {
 pub(super) async fn run(
     session: &Session,
     reader: Box<dyn Read + Send>,
-    inserts: Inserts<'_>,
+    inserts: &Inserts<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Loaded, LoadError> {
     let purpose = format!("load {}", inserts.what);
-    let result = run_all(session, reader, &inserts, &purpose, progress, interrupt).await;
+    let result = run_all(session, reader, inserts, &purpose, progress, interrupt).await;
     if result.is_err() && inserts.own_transaction && !session.is_closed() {
         // The first error is the one to report.
         let _ = session.execute("roll back", "ROLLBACK").await;
     }
     result
+}
+
+/// Runs the statements of one table each by itself; `failed` decides what an error of one means.
+pub(super) async fn run_each(
+    session: &Session,
+    mut reader: Box<dyn Read + Send>,
+    inserts: &Inserts<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+    failed: &mut (dyn FnMut(&str, Error) -> Result<()> + Send),
+) -> Result<Loaded, LoadError> {
+    let purpose = format!("load {}", inserts.what);
+    let (pieces, mut arriving) = mpsc::channel::<Piece>(2);
+    let standard_strings = inserts.standard_strings;
+    let reading = tokio::task::spawn_blocking(move || cut(&mut reader, standard_strings, &pieces));
+    let mut loaded = Loaded { rows: 0, bytes: 0 };
+    while let Some(piece) = arriving.recv().await {
+        let mut cutter = Cutter { standard_strings, ..Cutter::default() };
+        for statement in piece.text.split_inclusive(|&byte| cutter.ends_statement(byte)) {
+            let statement = text::decode(statement.trim_ascii_start());
+            if statement.is_empty() {
+                continue;
+            }
+            interrupt.check().map_err(LoadError::Server)?;
+            match session.execute(&purpose, &statement).await {
+                Ok(()) => loaded.rows += 1,
+                Err(error) => failed(&statement, error).map_err(LoadError::Told)?,
+            }
+        }
+        loaded.bytes += piece.text.len() as u64;
+        progress.advanced(inserts.item, piece.text.len() as u64, piece.statements);
+    }
+    finish_reading(reading.await, inserts)?;
+    Ok(loaded)
+}
+
+/// Returns the error of reading the archive, if there was one.
+fn finish_reading(
+    read: Result<Result<()>, tokio::task::JoinError>,
+    inserts: &Inserts<'_>,
+) -> Result<(), LoadError> {
+    let what = || format!("could not read {}", inserts.what);
+    match read {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(LoadError::Archive(error.context(what()))),
+        Err(panic) => {
+            Err(LoadError::Archive(Error::new(ErrorKind::Internal, what()).with_source(panic)))
+        }
+    }
 }
 
 async fn run_all(
@@ -72,18 +121,7 @@ async fn run_all(
         loaded.bytes += piece.text.len() as u64;
         progress.advanced(inserts.item, piece.text.len() as u64, piece.statements);
     }
-    match reading.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            return Err(LoadError::Archive(
-                error.context(format!("could not read {}", inserts.what)),
-            ));
-        }
-        Err(panic) => {
-            let error = Error::new(ErrorKind::Internal, format!("could not read {}", inserts.what));
-            return Err(LoadError::Archive(error.with_source(panic)));
-        }
-    }
+    finish_reading(reading.await, inserts)?;
     let commit = if inserts.own_transaction { "COMMIT;\n" } else { "" };
     session
         .execute(purpose, &format!("{}{commit}", inserts.after))

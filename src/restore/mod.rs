@@ -20,6 +20,7 @@ mod large_objects;
 mod options;
 mod plan;
 mod preflight;
+mod print;
 mod report;
 mod roles;
 mod run;
@@ -37,4 +38,5 @@ pub use cluster::{
 pub use contents::{Contents, ContentsRequest};
 pub use options::{Manner, Mode, RestoreOptions};
 pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan};
+pub use print::{PrintOptions, Times, print};
 pub use report::{IgnoredError, RestoreReport, SequenceFinding, TableReport};

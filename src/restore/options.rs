@@ -49,6 +49,8 @@ pub struct RestoreOptions {
     pub create: bool,
     /// Leaves ownership to the connecting user.
     pub no_owner: bool,
+    /// Makes objects as their owners instead of giving them to those afterwards.
+    pub session_authorization: bool,
     /// Restores no GRANT and REVOKE.
     pub no_privileges: bool,
     /// Restores no COMMENT.
@@ -129,6 +131,7 @@ impl RestoreOptions {
             if_exists: false,
             create: false,
             no_owner: false,
+            session_authorization: false,
             no_privileges: false,
             no_comments: false,
             no_policies: false,
@@ -210,12 +213,7 @@ impl RestoreOptions {
             statistics: !(self.no_statistics || self.schema_only || self.data_only),
             listed: None,
         };
-        ContentsRequest {
-            archive: self.archive.clone(),
-            list: self.list.clone(),
-            selection,
-            strict_names: self.strict_names,
-        }
+        ContentsRequest { archive: self.archive.clone(), list: self.list.clone(), selection }
     }
 
     /// Tells whether the first error ends the run.

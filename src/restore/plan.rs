@@ -93,13 +93,26 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
     let request = options.contents();
     let reports = Arc::clone(&progress);
     let opened = tokio::task::spawn_blocking(move || request.open(&*reports)).await;
-    let Contents { archive, mut marks } = match opened {
+    let contents = match opened {
         Ok(contents) => contents?,
         Err(panic) => {
             let error = Error::new(ErrorKind::Internal, "could not open the archive");
             return Err(error.with_source(panic));
         }
     };
+    if options.strict_names && options.is_stock() {
+        contents.require_names()?;
+    } else if options.strict_names && !contents.missing.is_empty() {
+        let missing = contents.missing.join(", ");
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("not everything that was named is in the archive: {missing}"),
+        )
+        .with_hint(
+            "names are exact, case-sensitive and without quotes, as \"pgark inspect\" lists them",
+        ));
+    }
+    let Contents { archive, mut marks, .. } = contents;
     let archive: Arc<dyn ArchiveReader> = Arc::from(archive);
     if !options.is_stock() {
         archive.require_manifest()?;
@@ -113,6 +126,7 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
     let session = Session::connect(&options.connection).await?;
     session.check_no_pooler().await?;
     let (target, mut warnings) = if options.is_stock() {
+        progress.info("executing SELECT pg_catalog.set_config('search_path', '', false);");
         setup.apply(&session).await?;
         (Target::read(&session).await?, Vec::new())
     } else {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::connect::server_error;
 use crate::error::{Error, ErrorKind};
 use crate::model::{DumpId, TocEntry};
-use crate::progress::{Failure, Progress};
+use crate::progress::{FailedPart, Failure, Progress};
 
 /// An error that did not end the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,38 +25,30 @@ pub struct IgnoredError {
 }
 
 impl IgnoredError {
-    /// Reports a statement that failed and returns it for the final report.
+    /// Reports what failed and returns it for the final report.
     pub(super) fn tell(
         entry: &TocEntry,
+        part: FailedPart,
         statement: &str,
-        error: &Error,
-        progress: &dyn Progress,
-    ) -> Self {
-        Self::tell_about(entry, statement, None, error, progress)
-    }
-
-    /// Reports rows that were refused and returns that for the final report.
-    pub(super) fn tell_rows(
-        entry: &TocEntry,
-        statement: &str,
-        error: &Error,
-        progress: &dyn Progress,
-    ) -> Self {
-        Self::tell_about(entry, statement, Some(&entry.tag), error, progress)
-    }
-
-    fn tell_about(
-        entry: &TocEntry,
-        statement: &str,
-        rows_of: Option<&str>,
         error: &Error,
         progress: &dyn Progress,
     ) -> Self {
         let ignored = Self::new(entry, statement, error);
+        let listed = format!(
+            "{}; {} {} {} {} {}",
+            entry.dump_id,
+            entry.catalog_id.class,
+            entry.catalog_id.oid,
+            entry.desc,
+            entry.tag,
+            entry.owner.as_deref().unwrap_or("(no owner)")
+        );
         progress.failed(&Failure {
             entry: &ignored.entry,
+            tag: &entry.tag,
+            listed: &listed,
+            part,
             statement,
-            rows_of,
             message: &ignored.message,
             error,
         });

@@ -231,7 +231,7 @@ impl Crew {
         let defines =
             items.iter().any(|item| item.wanted && item.entry.section == Section::PreData);
         let order = match context.options.jobs {
-            1 if defines => Order::Archive,
+            1 if defines || context.options.is_stock() => Order::Archive,
             _ => Order::Parallel(connections),
         };
         let locks = (context.target.lock_share / connections).max(8);

@@ -5,10 +5,11 @@
 //! succeed: what `pg_restore` gets by never doing more than one statement at a time.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::data::{Expected, Load, LoadError, load};
+use super::data::{Expected, Load, LoadError, Loaded, load};
 use super::options::RestoreOptions;
 use super::preflight::Target;
 use super::report::{IgnoredError, TableReport};
@@ -19,16 +20,16 @@ use crate::archive::ArchiveReader;
 use crate::archive::large_object_text::{self, Command};
 use crate::archive::selection::Marks;
 use crate::archive::statements::{
-    self, SwitchOptions, Switches, loads_via_partition_root, owner_statement,
-    partitioned_access_method,
+    self, Pass, SwitchOptions, Switches, loads_via_partition_root, owner_statement,
+    partitioned_access_method, pass,
 };
 use crate::connect::{
     Canceller, ConnectParams, Session, is_connection_lost, server_error, sqlstate,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
-use crate::progress::{Interrupt, ProgressHandle};
-use crate::sql::{qualified, quote_identifier};
+use crate::progress::{FailedPart, Interrupt, ProgressHandle};
+use crate::sql::{qualified, quote_identifier, quote_literal};
 
 /// How often a statement is tried that lost against another session of this or another program.
 const ATTEMPTS: usize = 4;
@@ -42,6 +43,9 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// replace the files of the table, which ext4 answers by making every new file slow for a minute. It doubled
 /// the time of 5,000 small tables. Writing 8 MiB of WAL takes about 10 ms.
 const TRUNCATE_FROM_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The beginning of the statement that makes the session somebody else's.
+const BECOME: &str = "SET SESSION AUTHORIZATION";
 
 /// What all connections of a restore share.
 pub(super) struct Context {
@@ -117,13 +121,14 @@ impl Context {
 
     /// Returns the statements of an entry in the order they run.
     ///
-    /// Giving an object to the user who has just made it is left out: it changes nothing and costs as
+    /// Giving an object to the user who has just made it can be left out: it changes nothing and costs as
     /// much as making the object.
-    pub(super) fn statements(&self, item: usize) -> Result<Vec<String>> {
+    pub(super) fn statements(&self, item: usize, unneeded: Unneeded) -> Result<Vec<String>> {
         let entry = self.entry(item);
         let definition = statements::definition(entry, self.options.no_owner);
         if entry.desc == "BLOB METADATA" {
-            return Ok(large_objects::definitions(entry, self.options.no_owner));
+            let no_owner = self.options.no_owner || self.options.session_authorization;
+            return Ok(large_objects::definitions(entry, no_owner));
         }
         if entry.desc == "ACL" && entry.tag.starts_with("LARGE OBJECTS") {
             let metadata = entry.dependencies.first().and_then(|id| self.by_id.get(id));
@@ -146,14 +151,19 @@ impl Context {
             // Grants in the name of others end with a reset that takes the role of --role along.
             list.push(format!("SET ROLE {};", quote_identifier(role)));
         }
-        if !self.options.no_owner {
+        // A comment stands for a schema that exists already; nobody has made it as its owner.
+        let made_by_owner = self.options.session_authorization
+            && !(entry.desc == "SCHEMA" && entry.definition.starts_with("--"));
+        if !self.options.no_owner && !made_by_owner {
             let owner = owner_statement(entry).map_err(|error| {
                 Error::new(ErrorKind::Archive, format!("could not restore {}", entry.describe()))
                     .with_source(error)
             })?;
             let is_ours = entry.owner.as_deref() == Some(self.target.user.as_str());
             let is_new = list.first().is_some_and(|sql| sql.trim_start().starts_with("CREATE "));
-            if let Some(owner) = owner.filter(|_| !(is_ours && is_new)) {
+            if let Some(owner) =
+                owner.filter(|_| unneeded == Unneeded::Kept || !(is_ours && is_new))
+            {
                 list.push(owner);
             }
         }
@@ -166,11 +176,28 @@ impl Context {
         Ok(list)
     }
 
+    /// Reports what failed and returns it for the final report.
+    pub(super) fn tell(
+        &self,
+        entry: &TocEntry,
+        part: FailedPart,
+        statement: &str,
+        error: &Error,
+    ) -> IgnoredError {
+        IgnoredError::tell(entry, part, statement, error, &*self.progress)
+    }
+
     /// Tells of a statement whose error ends the run, to those who are used to hear it at once: elsewhere
     /// the error itself says it all.
-    pub(super) fn tell_fatal(&self, entry: &TocEntry, statement: &str, error: &Error) {
+    pub(super) fn tell_fatal(
+        &self,
+        entry: &TocEntry,
+        part: FailedPart,
+        statement: &str,
+        error: &Error,
+    ) {
         if self.options.is_stock() && server_error(error).is_some() {
-            IgnoredError::tell(entry, statement, error, &*self.progress);
+            self.tell(entry, part, statement, error);
         }
     }
 
@@ -207,6 +234,14 @@ impl Context {
     }
 }
 
+/// What becomes of statements that change nothing when those before them succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unneeded {
+    LeftOut,
+    /// They are run, for the errors they give when something has failed.
+    Kept,
+}
+
 /// What a job came to.
 #[derive(Debug, Default)]
 pub(super) struct Done {
@@ -233,12 +268,14 @@ struct Around {
 pub(super) struct Worker {
     pub(super) session: Session,
     switches: Switches,
+    /// Who the session is; empty for who logged in, nothing when that is not known.
+    user: Option<String>,
 }
 
 impl Worker {
     /// Takes a session that is set up.
     pub(super) fn new(session: Session) -> Self {
-        Worker { session, switches: Switches::default() }
+        Worker { session, switches: Switches::default(), user: None }
     }
 
     /// Opens a connection and sets it up.
@@ -267,13 +304,12 @@ impl Worker {
         let mut scripts = Vec::with_capacity(items.len());
         let mut done = Done::default();
         for &item in items {
-            context.narrate(context.entry(item));
-            match context.statements(item) {
+            match context.statements(item, Unneeded::LeftOut) {
                 Ok(list) => scripts.push((item, list)),
                 Err(error) if context.is_fatal(&error) => return Err(error),
                 Err(error) => {
                     let entry = context.entry(item);
-                    let ignored = IgnoredError::tell(entry, "", &error, &*context.progress);
+                    let ignored = context.tell(entry, FailedPart::Definition, "", &error);
                     done.ignored.push((item, ignored));
                 }
             }
@@ -291,11 +327,17 @@ impl Worker {
                     return Err(error);
                 }
                 Err(error) => {
-                    let message = server_error(&error)
-                        .map_or_else(|| error.to_string(), |e| e.message.clone());
-                    context.progress.info(&format!(
-                        "a batch of {count} statements failed ({message}) and is run again one by one"
-                    ));
+                    if context.options.is_stock() {
+                        for (item, list) in &mut scripts {
+                            *list = context.statements(*item, Unneeded::Kept)?;
+                        }
+                    } else {
+                        let message = server_error(&error)
+                            .map_or_else(|| error.to_string(), |e| e.message.clone());
+                        context.progress.info(&format!(
+                            "a batch of {count} statements failed ({message}) and is run again one by one"
+                        ));
+                    }
                     // What belongs together stays so: the session that fails takes it all back.
                     in_transaction = context.options.transaction_size.is_some();
                 }
@@ -319,17 +361,18 @@ impl Worker {
         context: &Context,
         scripts: &[(usize, Vec<String>)],
     ) -> Result<()> {
-        let before = self.switches.clone();
+        let before = (self.switches.clone(), self.user.clone());
         let result = self.send_together(context, scripts).await;
         match &result {
             Ok(()) => {
                 for (item, _) in scripts {
+                    context.narrate(context.entry(*item));
                     self.note_table(context, *item, None);
                     context.progress.finished(&context.entry(*item).describe());
                 }
             }
             Err(_) => {
-                self.switches = before;
+                (self.switches, self.user) = before;
                 if !self.session.is_closed() {
                     self.session.execute("roll back", "ROLLBACK").await?;
                 }
@@ -346,7 +389,7 @@ impl Worker {
         let purpose = format!("restore {} entries together", scripts.len());
         let mut piece = String::from("BEGIN;\n");
         for (item, list) in scripts {
-            for switch in self.switches.before(context.entry(*item), context.switch_options()) {
+            for switch in self.before(context, context.entry(*item)) {
                 piece.push_str(&switch);
                 piece.push('\n');
             }
@@ -377,15 +420,17 @@ impl Worker {
         if watched {
             context.progress.started(&name, 0);
         }
-        let switches = self.switches.before(entry, context.switch_options());
+        context.narrate(entry);
+        let switches = self.before(context, entry);
         let mut failed = false;
         for (position, statement) in switches.iter().chain(list).enumerate() {
             let Err(error) = self.attempt(context, &name, statement).await else { continue };
-            if context.is_fatal(&error) {
-                context.tell_fatal(entry, statement, &error);
+            // What followed would be done as somebody else.
+            if context.is_fatal(&error) || becomes_somebody(statement) {
+                context.tell_fatal(entry, FailedPart::Definition, statement, &error);
                 return Err(error.with_hint(format!("the statement was: {}", shortened(statement))));
             }
-            let ignored = IgnoredError::tell(entry, statement, &error, &*context.progress);
+            let ignored = context.tell(entry, FailedPart::Definition, statement, &error);
             done.ignored.push((item, ignored));
             failed = true;
             if position == switches.len() && !context.options.is_stock() {
@@ -422,6 +467,28 @@ impl Worker {
                 other => return other,
             }
         }
+    }
+
+    /// Returns the statements that the session must be brought into the state for an entry with.
+    fn before(&mut self, context: &Context, entry: &TocEntry) -> Vec<String> {
+        let mut statements = Vec::new();
+        if context.options.session_authorization && !context.options.no_owner {
+            let owner = entry.owner.as_deref().unwrap_or_default();
+            if self.user.as_deref() != Some(owner) {
+                let value = match owner {
+                    "" => "DEFAULT".to_owned(),
+                    _ => quote_literal(owner, context.setup.standard_strings),
+                };
+                statements.push(format!("{BECOME} {value};"));
+                self.user = Some(owner.to_owned());
+            }
+            if pass(entry) == Pass::Acl {
+                // Grants in the name of others leave the session as who logged in.
+                self.user = None;
+            }
+        }
+        statements.extend(self.switches.before(entry, context.switch_options()));
+        statements
     }
 
     fn note_table(&self, context: &Context, item: usize, failure: Option<bool>) {
@@ -497,24 +564,19 @@ impl Worker {
                 .await
             }
             None => {
-                inserts::run(
-                    &self.session,
-                    reader,
-                    inserts::Inserts {
-                        what: &what,
-                        item: &name,
-                        before: &before,
-                        after: &after,
-                        own_transaction: own,
-                        standard_strings: context.setup.standard_strings,
-                    },
-                    &*context.progress,
-                    &context.interrupt,
-                )
-                .await
+                let inserts = inserts::Inserts {
+                    what: &what,
+                    item: &name,
+                    before: &before,
+                    after: &after,
+                    own_transaction: own,
+                    standard_strings: context.setup.standard_strings,
+                };
+                self.load_inserts(context, item, reader, inserts, &mut done).await?
             }
         };
         context.progress.finished(&name);
+        let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
         match loaded {
             Ok(loaded) => {
                 let report = TableReport {
@@ -532,16 +594,11 @@ impl Worker {
                 ));
             }
             Err(LoadError::Server(error)) => {
-                let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
-                self.note_failure(context, item, statement, error, &mut done)?;
+                self.note_failure(context, item, FailedPart::Load, statement, error, &mut done)?;
             }
+            Err(LoadError::Told(error)) => return Err(error),
             Err(LoadError::Rows(error)) => {
-                if context.is_fatal(&error) {
-                    return Err(error);
-                }
-                let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
-                let ignored = IgnoredError::tell_rows(entry, statement, &error, &*context.progress);
-                done.ignored.push((item, ignored));
+                self.note_failure(context, item, FailedPart::Rows, statement, error, &mut done)?;
             }
         }
         if apart {
@@ -550,6 +607,41 @@ impl Worker {
             }
         }
         Ok(done)
+    }
+
+    /// Loads rows that are INSERT statements; where pg_restore would go on behind one that fails, all are run
+    /// again one by one.
+    async fn load_inserts(
+        &mut self,
+        context: &Context,
+        item: usize,
+        reader: Box<dyn Read + Send>,
+        inserts: inserts::Inserts<'_>,
+        done: &mut Done,
+    ) -> Result<Result<Loaded, LoadError>> {
+        let (progress, interrupt) = (&*context.progress, &context.interrupt);
+        let one_by_one = context.options.is_stock();
+        if one_by_one && !inserts.own_transaction {
+            self.session.execute("set a savepoint", "SAVEPOINT pgark_rows").await?;
+        }
+        let loaded = inserts::run(&self.session, reader, &inserts, progress, interrupt).await;
+        let again = match &loaded {
+            Err(LoadError::Server(error)) => one_by_one && !is_connection_lost(error),
+            _ => false,
+        };
+        if !again || interrupt.is_set() {
+            return Ok(loaded);
+        }
+        if !inserts.own_transaction {
+            self.session.execute("go back", "ROLLBACK TO SAVEPOINT pgark_rows").await?;
+        }
+        let reader = context.archive.open_data(context.entry(item))?;
+        let this = &*self;
+        let mut failed = |statement: &str, error: Error| {
+            this.note_failure(context, item, FailedPart::Load, statement, error, done)
+        };
+        let session = &self.session;
+        Ok(inserts::run_each(session, reader, &inserts, progress, interrupt, &mut failed).await)
     }
 
     /// Runs a statement whose failure is counted and changes nothing else.
@@ -562,7 +654,9 @@ impl Worker {
     ) -> Result<()> {
         match self.attempt(context, &context.entry(item).describe(), statement).await {
             Ok(()) => Ok(()),
-            Err(error) => self.note_failure(context, item, statement, error, done),
+            Err(error) => {
+                self.note_failure(context, item, FailedPart::Definition, statement, error, done)
+            }
         }
     }
 
@@ -571,17 +665,17 @@ impl Worker {
         &self,
         context: &Context,
         item: usize,
+        part: FailedPart,
         statement: &str,
         error: Error,
         done: &mut Done,
     ) -> Result<()> {
         let entry = context.entry(item);
         if context.is_fatal(&error) {
-            context.tell_fatal(entry, statement, &error);
+            context.tell_fatal(entry, part, statement, &error);
             return Err(error);
         }
-        let ignored = IgnoredError::tell(entry, statement, &error, &*context.progress);
-        done.ignored.push((item, ignored));
+        done.ignored.push((item, context.tell(entry, part, statement, &error)));
         Ok(())
     }
 
@@ -591,10 +685,17 @@ impl Worker {
     /// without WAL. Elsewhere, and for little data, it would only cost: see [`TRUNCATE_FROM_BYTES`].
     fn around_data(&mut self, context: &Context, entry: &TocEntry, created: bool) -> Around {
         let mut around = Around::default();
-        for switch in self.switches.before(entry, context.switch_options()) {
+        let table = table_name(entry);
+        let disable = table.as_deref().and_then(|t| self.switch_triggers(context, t, "DISABLE"));
+        if let Some(statement) = disable {
+            around.before.push(statement);
+            // It may have been done as somebody else.
+            self.user = None;
+        }
+        for switch in self.before(context, entry) {
             around.before.push(switch + "\n");
         }
-        let Some(table) = table_name(entry) else { return around };
+        let Some(table) = table else { return around };
         let truncate = created
             && context.target.minimal_wal
             && context.data_bytes(entry) >= TRUNCATE_FROM_BYTES
@@ -603,7 +704,6 @@ impl Worker {
         if truncate {
             around.truncate = format!("TRUNCATE TABLE ONLY {table};\n");
         }
-        around.before.extend(self.switch_triggers(context, &table, "DISABLE"));
         around.after.extend(self.switch_triggers(context, &table, "ENABLE"));
         around
     }
@@ -646,10 +746,10 @@ impl Worker {
         context.progress.finished(name);
         match loaded {
             Ok(count) => Ok(Done { large_objects: count, ..Done::default() }),
-            Err(LoadError::Archive(error)) => Err(error),
+            Err(LoadError::Archive(error) | LoadError::Told(error)) => Err(error),
             Err(LoadError::Server(error) | LoadError::Rows(error)) => {
                 let mut done = Done::default();
-                self.note_failure(context, item, "lo_put", error, &mut done)?;
+                self.note_failure(context, item, FailedPart::Load, "lo_put", error, &mut done)?;
                 Ok(done)
             }
         }
@@ -680,6 +780,11 @@ fn lost_a_race(error: &Error) -> bool {
         error.sqlstate == sqlstate::DEADLOCK_DETECTED
             || error.message.contains("tuple concurrently")
     })
+}
+
+/// Tells whether a statement decides as whom the following ones are done.
+fn becomes_somebody(statement: &str) -> bool {
+    statement.starts_with(BECOME) && !statement.trim_end().contains('\n')
 }
 
 /// Returns the beginning of a statement, for messages.

@@ -8,4 +8,6 @@ pub(super) mod messages;
 pub(super) mod pg_dump;
 pub(super) mod pg_dumpall;
 mod pg_dumpall_help;
+pub(super) mod pg_restore;
 pub(super) mod restrict_key;
+mod server_message;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use crate::archive::script_reader::{Piece, Splitter};
 use crate::connect::{Session, server_error, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::progress::{Failure, Interrupt, Progress};
+use crate::progress::{FailedPart, Failure, Interrupt, Progress};
 use crate::restore::IgnoredError;
 use crate::sql::text;
 
@@ -75,7 +75,9 @@ pub(super) async fn apply(
                 progress.failed(&Failure {
                     entry: &ignored.entry,
                     statement: &ignored.statement,
-                    rows_of: None,
+                    tag: &ignored.entry,
+                    listed: &ignored.entry,
+                    part: FailedPart::Definition,
                     message: &ignored.message,
                     error: &error,
                 });
