@@ -132,7 +132,7 @@ fn wrong_arguments_are_refused_as_by_stock() {
     ] {
         let mut command = stock.command("pg_dumpall");
         let expected = command.args(arguments).output().expect("pg_dumpall can be started");
-        let ours = world.called_as("pg_dumpall", arguments).fails_with(1);
+        let ours = world.pgark(&[&["pg_dumpall"], arguments].concat()).fails_with(1);
         // The C library names the program by the path it was called by.
         let program = format!("{}: ", command.get_program().display());
         let said = String::from_utf8_lossy(&expected.stderr).replace(&program, "pg_dumpall: ");
