@@ -125,9 +125,13 @@ impl SchemaFingerprint {
 fn is_schema(entry: &TocEntry) -> bool {
     let on_database = entry.tag.starts_with("DATABASE ")
         && matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
+    // Large objects are data, and so is what is said about them.
+    let on_large_object = entry.tag.starts_with("LARGE OBJECT")
+        && matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
     !entry.definition.is_empty()
         && !entry.has_data
         && !on_database
+        && !on_large_object
         && !matches!(
             entry.desc.as_str(),
             "ENCODING"
@@ -137,6 +141,7 @@ fn is_schema(entry: &TocEntry) -> bool {
                 | "DATABASE PROPERTIES"
                 | "SEQUENCE SET"
                 | "STATISTICS DATA"
+                | "BLOB"
                 | "BLOB METADATA"
         )
 }

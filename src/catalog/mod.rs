@@ -28,6 +28,7 @@ mod inheritance;
 mod keeper;
 mod language;
 mod large_object;
+mod large_object_bytes;
 mod large_object_metadata;
 mod operator;
 mod operator_class;
@@ -62,6 +63,9 @@ use crate::select::{LargeObjectChoice, Selection};
 
 pub use cluster::{RolePasswords, matching_databases, read_cluster};
 pub use keeper::{Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName};
+pub use large_object_bytes::{
+    LargeObjectReading, LargeObjectRow, LargeObjectRows, unexpected_large_object,
+};
 pub use large_object_metadata::LargeObjectMetadata;
 pub use selection::resolve_selection;
 pub use settings::{SessionSettings, Transaction};

@@ -190,6 +190,9 @@ pub(super) fn verified(report: &VerifyReport, compared: bool) -> String {
     if report.rows > 0 {
         lines.line("rows", &count(report.rows));
     }
+    if report.large_objects > 0 {
+        lines.line("large", &format!("{} objects", count(report.large_objects)));
+    }
     lines.line("read", &bytes(report.stored_bytes));
     if compared {
         lines.line(

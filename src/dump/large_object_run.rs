@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keep;
 use super::large_object_sink::LargeObjectSink;
-use super::large_objects::{PlannedLargeObjects, Reading};
+use super::large_objects::PlannedLargeObjects;
 use super::run::{Run, Sink};
 use super::split::Piece;
 use crate::archive::{LargeObjectPiece, LargeObjectsWriter, ManifestLargeObjects};
+use crate::catalog::LargeObjectReading;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -104,7 +105,9 @@ impl Run {
         let item = objects.item(piece);
         self.progress.started(&item, piece.cost);
         // Settings of the query, and objects that the server has open, go with the savepoint.
-        session.execute(&format!("prepare to read {item}"), Reading::preparation()).await?;
+        session
+            .execute(&format!("prepare to read {item}"), LargeObjectReading::preparation())
+            .await?;
         let writer = objects.begin(self, piece)?;
         let oids = objects.planned.oids_of(piece.range);
         let progress = Arc::clone(&self.progress);

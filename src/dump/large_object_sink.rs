@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::block::BLOCK_BYTES;
-use super::large_object_stream::{Assembler, BinaryRows, PageRow, Part, PartEnd};
+use super::large_object_stream::{Assembler, Part, PartEnd};
 use super::sink::BlockBudget;
 use crate::archive::{BlockCodec, EncodedBlock, LargeObjectPiece};
+use crate::catalog::{LargeObjectRow, LargeObjectRows};
 use crate::codec::LargeObjectHasher;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Oid;
@@ -24,7 +25,7 @@ const IN_FLIGHT: usize = 4;
 pub(super) struct LargeObjectSink {
     budget: BlockBudget,
     codec: BlockCodec,
-    rows: BinaryRows,
+    rows: LargeObjectRows,
     assembler: Assembler,
     pending: VecDeque<oneshot::Receiver<Result<EncodedParts>>>,
     /// Away while it writes.
@@ -59,7 +60,7 @@ impl LargeObjectSink {
         LargeObjectSink {
             budget: budget.clone(),
             codec: writer.codec(),
-            rows: BinaryRows::default(),
+            rows: LargeObjectRows::default(),
             assembler: Assembler::new(oids.to_vec(), BLOCK_BYTES),
             pending: VecDeque::new(),
             writer: Some(writer),
@@ -76,7 +77,7 @@ impl LargeObjectSink {
     pub(super) async fn push(&mut self, chunk: &[u8]) -> Result<()> {
         let mut rows = std::mem::take(&mut self.rows);
         rows.feed(chunk);
-        while let Some(PageRow { oid, offset, bytes }) = rows.next()? {
+        while let Some(LargeObjectRow { oid, offset, bytes }) = rows.next_row()? {
             let mut hole = self.assembler.go_to(oid, offset)?;
             while hole > 0 {
                 hole -= self.assembler.zeros(hole);

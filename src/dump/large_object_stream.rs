@@ -1,116 +1,15 @@
 //! Large objects out of the rows that the server sends, cut into parts of bounded size; pure.
 //!
 //! ```text
-//! COPY BINARY: (oid, offset, bytes) ... -> BinaryRows -> Assembler -> parts of objects
+//! COPY BINARY: (oid, offset, bytes) ... -> LargeObjectRows -> Assembler -> parts of objects
 //! ```
 //!
-//! The rows are in the order of the list that was asked for and, for each object, of the offset. An
-//! object without a row is empty. Between two rows there may be a hole, which reads as zeros, and pg_dump
-//! writes zeros too.
+//! Where there is a hole in an object the archive has zeros, as pg_dump's has.
 
+use crate::catalog::unexpected_large_object;
 use crate::codec::LargeObjectHasher;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::Oid;
-
-/// What a binary COPY begins with, before its flags and the length of its extension.
-const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
-
-/// Nothing that is asked for is longer; what claims to be is not understood.
-const LONGEST_FIELD: usize = 16 << 20;
-
-/// A row of the query for large objects.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct PageRow<'a> {
-    pub(super) oid: Oid,
-    pub(super) offset: u64,
-    pub(super) bytes: &'a [u8],
-}
-
-/// Takes the rows out of the stream of a binary COPY.
-#[derive(Debug, Default)]
-pub(super) struct BinaryRows {
-    buffer: Vec<u8>,
-    /// How much of the buffer was taken out.
-    position: usize,
-    begun: bool,
-    ended: bool,
-}
-
-impl BinaryRows {
-    /// Takes the next bytes of the stream.
-    pub(super) fn feed(&mut self, chunk: &[u8]) {
-        self.buffer.drain(..self.position);
-        self.position = 0;
-        self.buffer.extend_from_slice(chunk);
-    }
-
-    /// Returns the next row that is complete.
-    pub(super) fn next(&mut self) -> Result<Option<PageRow<'_>>> {
-        let mut at = self.position;
-        if !self.begun {
-            let Some(head) = self.buffer.get(at..at + SIGNATURE.len() + 8) else { return Ok(None) };
-            let (signature, rest) = head.split_at(SIGNATURE.len());
-            if signature != SIGNATURE || rest != [0; 8] {
-                return Err(unexpected("it does not begin as a binary COPY"));
-            }
-            at += head.len();
-            self.position = at;
-            self.begun = true;
-        }
-        let Some(count) = take::<2>(&self.buffer, &mut at) else { return Ok(None) };
-        match i16::from_be_bytes(count) {
-            -1 => {
-                self.ended = true;
-                self.position = at;
-                return Ok(None);
-            }
-            3 if !self.ended => {}
-            _ => return Err(unexpected("a row has another number of columns")),
-        }
-        let mut fields = [0..0, 0..0, 0..0];
-        for field in &mut fields {
-            let Some(length) = take::<4>(&self.buffer, &mut at) else { return Ok(None) };
-            let length = usize::try_from(i32::from_be_bytes(length))
-                .ok()
-                .filter(|length| *length <= LONGEST_FIELD)
-                .ok_or_else(|| unexpected("a value has an impossible length"))?;
-            if self.buffer.len() - at < length {
-                return Ok(None);
-            }
-            *field = at..at + length;
-            at += length;
-        }
-        self.position = at;
-        let [oid, offset, bytes] = fields.map(|field| &self.buffer[field]);
-        let oid = oid.try_into().map(u32::from_be_bytes).ok();
-        let offset = offset.try_into().map(i64::from_be_bytes).ok();
-        match (oid, offset.and_then(|offset| u64::try_from(offset).ok())) {
-            (Some(oid), Some(offset)) => Ok(Some(PageRow { oid: Oid(oid), offset, bytes })),
-            _ => Err(unexpected("oid and offset are not numbers")),
-        }
-    }
-
-    /// Makes sure that the stream was complete.
-    pub(super) fn finish(&self) -> Result<()> {
-        if self.ended && self.position == self.buffer.len() {
-            return Ok(());
-        }
-        Err(unexpected("it ends in the middle of a row"))
-    }
-}
-
-fn take<const N: usize>(buffer: &[u8], at: &mut usize) -> Option<[u8; N]> {
-    let bytes = buffer.get(*at..)?.first_chunk::<N>()?;
-    *at += N;
-    Some(*bytes)
-}
-
-fn unexpected(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Server,
-        format!("could not understand the bytes of large objects: {what}"),
-    )
-}
 
 /// Bytes of one object that follow each other.
 #[derive(Debug, PartialEq, Eq)]
@@ -166,15 +65,17 @@ impl Assembler {
     pub(super) fn go_to(&mut self, oid: Oid, offset: u64) -> Result<u64> {
         if self.oids.get(self.current) != Some(&oid) {
             if !self.oids.get(self.current..).unwrap_or_default().contains(&oid) {
-                return Err(unexpected(&format!("large object {oid} comes out of order")));
+                return Err(unexpected_large_object(&format!(
+                    "large object {oid} comes out of order"
+                )));
             }
             while self.oids.get(self.current) != Some(&oid) {
                 self.end_object();
             }
         }
-        offset
-            .checked_sub(self.offset)
-            .ok_or_else(|| unexpected(&format!("large object {oid} comes out of order")))
+        offset.checked_sub(self.offset).ok_or_else(|| {
+            unexpected_large_object(&format!("large object {oid} comes out of order"))
+        })
     }
 
     /// Adds zeros to the object, at most so many that [`Assembler::full`] is told, and returns how many.
@@ -249,7 +150,10 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{LargeObjectRow, LargeObjectRows};
     use proptest::prelude::*;
+
+    const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 
     fn row(oid: u32, offset: i64, bytes: &[u8]) -> Vec<u8> {
         let mut row = 3_i16.to_be_bytes().to_vec();
@@ -269,12 +173,12 @@ mod tests {
 
     /// Returns each object's bytes, and checks that parts, ends and hashes fit together.
     fn assemble(oids: &[u32], stream: &[u8], chunk: usize, limit: usize) -> Result<Vec<Vec<u8>>> {
-        let mut rows = BinaryRows::default();
+        let mut rows = LargeObjectRows::default();
         let mut assembler = Assembler::new(oids.iter().copied().map(Oid).collect(), limit);
         let mut parts = Vec::new();
         for chunk in stream.chunks(chunk) {
             rows.feed(chunk);
-            while let Some(PageRow { oid, offset, bytes }) = rows.next()? {
+            while let Some(LargeObjectRow { oid, offset, bytes }) = rows.next_row()? {
                 let mut hole = assembler.go_to(oid, offset)?;
                 while hole > 0 {
                     hole -= assembler.zeros(hole);

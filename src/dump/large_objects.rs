@@ -1,19 +1,12 @@
-//! Large objects in the plan of a dump: who may read them, how they are read, how they are cut into pieces.
-//!
-//! Whoever may read the table `pg_largeobject` gets the pages of many objects with one query, in the
-//! order of its index. Everybody else asks the server's functions for each object, also in one query, but
-//! the server opens and searches every object anew. Either way the answer is a stream of `(oid, offset,
-//! bytes)`, so memory depends neither on the size nor on the number of objects.
+//! Large objects in the plan of a dump: who may read them, how they are cut into pieces.
 
 use super::split::{self, Piece, PieceRange};
+use crate::catalog::LargeObjectReading;
 use crate::connect::Session;
 use crate::ddl;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Database, DumpId, Oid, TocEntry};
 use crate::sql::quote_identifier;
-
-/// What the server's functions are asked for at once: 1 MiB.
-const FUNCTION_BYTES: u64 = 1 << 20;
 
 /// How many oids an error names.
 const NAMED: usize = 5;
@@ -48,66 +41,12 @@ impl PlannedLargeObjects {
     }
 }
 
-/// How large objects are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// From the table of their pages, which have so many bytes.
-    Pages(u64),
-    /// By the server's functions.
-    Functions,
-}
-
-impl Reading {
-    /// Asks what the role may do.
-    pub(super) async fn ask(session: &Session) -> Result<Reading> {
-        const QUERY: &str = "select current_setting('block_size') as block,
-            pg_catalog.has_table_privilege('pg_catalog.pg_largeobject', 'select') as readable";
-        let rows = session.query("ask how large objects can be read", QUERY).await?;
-        let row = rows.single()?;
-        // A page is a quarter of a block (`LOBLKSIZE`).
-        Ok(match row.boolean("readable")? {
-            true => Reading::Pages(row.integer::<u64>("block")? / 4),
-            false => Reading::Functions,
-        })
-    }
-
-    /// Returns the statements that must come before the query, and go with the savepoint.
-    ///
-    /// Every other plan than that along the index would sort or scan the pages of all large objects.
-    pub(super) fn preparation() -> &'static str {
-        "rollback to savepoint piece; set local enable_sort to off; set local enable_seqscan to off; \
-         set local enable_bitmapscan to off"
-    }
-
-    /// Returns the query.
-    pub(super) fn statement(self, oids: &[Oid]) -> String {
-        let list: Vec<String> = oids.iter().map(Oid::to_string).collect();
-        let list =
-            format!("pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]) as l(oid)", list.join(","));
-        match self {
-            Reading::Pages(bytes) => format!(
-                "copy (select p.loid, p.pageno::pg_catalog.int8 * {bytes}, p.data from {list}
-                    cross join lateral (select o.loid, o.pageno, o.data
-                        from pg_catalog.pg_largeobject o where o.loid = l.oid order by o.pageno) p)
-                to stdout (format binary)"
-            ),
-            Reading::Functions => format!(
-                "copy (select l.oid, s.start, pg_catalog.lo_get(l.oid, s.start, {FUNCTION_BYTES}) from {list}
-                    cross join lateral pg_catalog.generate_series(0::pg_catalog.int8, greatest(0,
-                        pg_catalog.lo_lseek64(pg_catalog.lo_open(l.oid, 262144), 0, 2) - 1),
-                        {FUNCTION_BYTES}) as s(start))
-                to stdout (format binary)"
-            ),
-        }
-    }
-}
-
 /// Collects the large objects that have a data entry, and refuses those that cannot be read.
 pub(super) async fn planned(
     session: &Session,
     database: &Database,
     entries: &[TocEntry],
-) -> Result<(Vec<PlannedLargeObjects>, Reading)> {
+) -> Result<(Vec<PlannedLargeObjects>, LargeObjectReading)> {
     let planned: Vec<PlannedLargeObjects> = entries
         .iter()
         .filter(|entry| entry.has_data && entry.holds_large_objects())
@@ -117,10 +56,10 @@ pub(super) async fn planned(
         })
         .collect();
     if planned.is_empty() {
-        return Ok((planned, Reading::Functions));
+        return Ok((planned, LargeObjectReading::Functions));
     }
-    let reading = Reading::ask(session).await?;
-    if reading == Reading::Functions {
+    let reading = LargeObjectReading::ask(session).await?;
+    if reading == LargeObjectReading::Functions {
         refuse_unreadable(session).await?;
     }
     Ok((planned, reading))

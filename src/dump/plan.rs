@@ -11,13 +11,14 @@ use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
 use super::insert_shapes;
-use super::large_objects::{self, PlannedLargeObjects, Reading};
+use super::large_objects::{self, PlannedLargeObjects};
 use super::options::DumpOptions;
 use super::split::{self, Piece, PieceRange, Source, TableSize};
 use crate::archive::selection::{self, RestoreSelection};
 use crate::archive::{ArchiveFormat, ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
 use crate::catalog::{
-    CatalogOptions, Keeper, KeeperOptions, Obstacles, SessionSettings, TableName,
+    CatalogOptions, Keeper, KeeperOptions, LargeObjectReading, Obstacles, SessionSettings,
+    TableName,
 };
 use crate::connect::Session;
 use crate::ddl::inserts::InsertShape;
@@ -38,7 +39,7 @@ pub struct DumpPlan {
     pub(super) version: ArchiveVersion,
     pub(super) tables: Vec<PlannedTable>,
     pub(super) large_objects: Vec<PlannedLargeObjects>,
-    pub(super) reading: Reading,
+    pub(super) reading: LargeObjectReading,
     pub(super) pieces: Vec<Piece>,
     pub(super) warnings: Vec<String>,
 }

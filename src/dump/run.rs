@@ -21,7 +21,6 @@ use super::describe;
 use super::keep;
 use super::large_object_run::LargeObjectRun;
 use super::large_object_sink::LargeObjectSink;
-use super::large_objects::Reading;
 use super::plan::{DumpPlan, PlannedTable};
 use super::queue::Queue;
 use super::report::{DumpReport, LargeObjectsReport, TableReport};
@@ -33,7 +32,7 @@ use crate::archive::{
     self, ArchiveFormat, ArchivePlace, ArchiveWriter, COPY_END, DataFileSummary, DataFileWriter,
     DataOrder, PieceWriter,
 };
-use crate::catalog::{ServerIdentity, SessionRecipe};
+use crate::catalog::{LargeObjectReading, ServerIdentity, SessionRecipe};
 use crate::connect::Session;
 use crate::ddl::inserts::{INSERTS_END, InsertWriter};
 use crate::error::{Error, ErrorKind, Result, with_causes};
@@ -50,7 +49,7 @@ pub(super) struct Run {
     pub(super) stop: Interrupt,
     pub(super) tables: Vec<TableRun>,
     pub(super) large_objects: Vec<LargeObjectRun>,
-    pub(super) reading: Reading,
+    pub(super) reading: LargeObjectReading,
     pub(super) restarts: AtomicU64,
     pub(super) yielded: AtomicU64,
     pub(super) budget: BlockBudget,

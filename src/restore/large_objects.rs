@@ -4,11 +4,16 @@
 //! in place of a definition; its privileges are written for the first oid and repeated for all
 //! (`pg_backup_archiver.c`, `IssueCommandPerBlob` and `IssueACLPerBlob`).
 
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
 
 use super::data::LoadError;
-use crate::archive::ArchiveReader;
 use crate::archive::large_object_text::oids;
+use crate::archive::{ArchiveReader, LargeObjectFile, ManifestLargeObject};
+use crate::codec::LargeObjectHasher;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
@@ -18,8 +23,11 @@ use crate::sql::quote_identifier;
 /// Bytes of a large object per statement; hexadecimal digits make it twice as long on the wire.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Small objects are sent together until their statements are about this long.
-const STATEMENT_BYTES: usize = 512 * 1024;
+/// Small objects are sent together until they have about this many bytes.
+const STATEMENT_BYTES: usize = 256 * 1024;
+
+/// Statements that may wait between reading and sending, about 512 KiB each.
+const BATCHES_IN_FLIGHT: usize = 2;
 
 /// Returns the statements that make the large objects of a metadata entry.
 pub(super) fn definitions(entry: &TocEntry, no_owner: bool) -> Vec<String> {
@@ -47,80 +55,178 @@ pub(super) fn drops(entry: &TocEntry, if_exists: bool) -> String {
     sql
 }
 
+/// What is to be loaded, and how.
+pub(super) struct Load<'a> {
+    /// The archive.
+    pub(super) archive: &'a Arc<dyn ArchiveReader>,
+    /// The data entry.
+    pub(super) entry: &'a TocEntry,
+    /// The name under which progress is reported.
+    pub(super) item: &'a str,
+    /// Whether to open a transaction; if not, there is one already.
+    pub(super) own_transaction: bool,
+}
+
 /// Fills the large objects of a data entry in one transaction and returns their number.
+///
+/// A thread reads and decompresses while the server works. What passes must be what the manifest says
+/// before anything is committed.
 pub(super) async fn load(
     session: &Session,
-    archive: &dyn ArchiveReader,
-    entry: &TocEntry,
-    item: &str,
-    own_transaction: bool,
+    load: Load<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<u64, LoadError> {
-    let purpose = format!("load {}", entry.describe());
-    let objects = archive.large_objects(entry).map_err(LoadError::Archive)?;
+    let purpose = format!("load {}", load.entry.describe());
+    let (sender, mut batches) = mpsc::channel(BATCHES_IN_FLIGHT);
+    let (archive, entry) = (Arc::clone(load.archive), load.entry.clone());
+    let reading = tokio::task::spawn_blocking(move || read(&*archive, &entry, &sender));
     let result = async {
-        if own_transaction {
+        if load.own_transaction {
             session.execute(&purpose, "BEGIN").await.map_err(LoadError::Server)?;
         }
-        let mut pending = String::new();
-        for object in &objects {
+        while let Some(Batch { sql, bytes }) = batches.recv().await {
             interrupt.check().map_err(LoadError::Server)?;
-            let mut reader = archive.open_large_object(object).map_err(LoadError::Archive)?;
-            let mut offset: u64 = 0;
-            loop {
-                let (back, piece) =
-                    read_piece(reader, &object.file).await.map_err(LoadError::Archive)?;
-                reader = back;
-                if piece.is_empty() {
-                    break;
-                }
-                pending.push_str(&format!(
-                    "SELECT pg_catalog.lo_put('{}', {offset}, '\\x",
-                    object.oid
-                ));
-                push_hex(&mut pending, &piece);
-                pending.push_str("');\n");
-                offset += piece.len() as u64;
-                progress.advanced(item, piece.len() as u64, 0);
-                if pending.len() >= STATEMENT_BYTES {
-                    session.execute(&purpose, &pending).await.map_err(LoadError::Server)?;
-                    pending.clear();
-                }
-            }
+            session.execute(&purpose, &sql).await.map_err(LoadError::Server)?;
+            progress.advanced(load.item, bytes, 0);
         }
-        if own_transaction {
-            pending.push_str("COMMIT;\n");
-        }
-        if !pending.is_empty() {
-            session.execute(&purpose, &pending).await.map_err(LoadError::Server)?;
-        }
-        Ok(objects.len() as u64)
+        Ok(())
     }
     .await;
-    if result.is_err() && own_transaction && !session.is_closed() {
+    // The reader ends when nobody takes what it has.
+    drop(batches);
+    let read = reading.await.unwrap_or_else(|panic| {
+        Err(Error::new(ErrorKind::Internal, "could not read large objects").with_source(panic))
+    });
+    let result = match (result, read) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Err(error)) => Err(LoadError::Archive(error)),
+        (Ok(()), Ok(count)) if load.own_transaction => {
+            session.execute(&purpose, "COMMIT").await.map(|()| count).map_err(LoadError::Server)
+        }
+        (Ok(()), Ok(count)) => Ok(count),
+    };
+    if result.is_err() && load.own_transaction && !session.is_closed() {
         // The first error is the one to report.
         let _ = session.execute("roll back", "ROLLBACK").await;
     }
     result
 }
 
-async fn read_piece(
-    mut reader: Box<dyn Read + Send>,
-    file: &str,
-) -> Result<(Box<dyn Read + Send>, Vec<u8>)> {
-    let read = tokio::task::spawn_blocking(move || {
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
-        let result = (&mut reader).take(PIECE_BYTES as u64).read_to_end(&mut piece);
-        result.map(|_| (reader, piece))
-    })
-    .await;
-    let failed = || format!("could not read the large object in {file:?}");
-    match read {
-        Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => Err(Error::new(ErrorKind::Integrity, failed()).with_source(error)),
-        Err(panic) => Err(Error::new(ErrorKind::Internal, failed()).with_source(panic)),
+/// Statements that belong together.
+struct Batch {
+    sql: String,
+    /// The bytes of large objects in it.
+    bytes: u64,
+}
+
+/// Reads the objects of an entry and makes statements of them; returns their number.
+fn read(
+    archive: &dyn ArchiveReader,
+    entry: &TocEntry,
+    batches: &mpsc::Sender<Batch>,
+) -> Result<u64> {
+    let objects = archive.large_objects(entry)?;
+    let expected: HashMap<u32, ManifestLargeObject> = archive
+        .manifest()
+        .and_then(|manifest| manifest.large_objects_of(entry.dump_id))
+        .map(|entry| entry.objects.iter().map(|object| (object.oid.0, *object)).collect())
+        .unwrap_or_default();
+    if let Some(missing) = missing(&expected, &objects) {
+        return Err(Error::new(
+            ErrorKind::Integrity,
+            format!("the list of {} does not have large object {missing}", entry.describe()),
+        ));
     }
+    let mut small = Small::default();
+    let mut piece = Vec::with_capacity(PIECE_BYTES);
+    for object in &objects {
+        let mut reader = archive.open_large_object(object)?;
+        let mut hasher = LargeObjectHasher::new(object.oid);
+        let mut offset: u64 = 0;
+        loop {
+            piece.clear();
+            let read = (&mut reader).take(PIECE_BYTES as u64).read_to_end(&mut piece);
+            read.map_err(|error| {
+                let message = format!("could not read the large object in {:?}", object.file);
+                Error::new(ErrorKind::Integrity, message).with_source(error)
+            })?;
+            if piece.is_empty() {
+                break;
+            }
+            hasher.feed(&piece);
+            let whole = offset == 0 && piece.len() < PIECE_BYTES;
+            let sent = if whole {
+                small.add(object.oid, &piece);
+                small.bytes < STATEMENT_BYTES as u64 || small.send(batches)
+            } else {
+                send_piece(object.oid, offset, &piece, batches)
+            };
+            if !sent {
+                // The other side has an error to report.
+                return Ok(0);
+            }
+            offset += piece.len() as u64;
+            if whole {
+                break;
+            }
+        }
+        if let Some(expected) = expected.get(&object.oid)
+            && (expected.raw_bytes, expected.hash) != (offset, hasher.finish())
+        {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                format!("large object {} is not what the manifest says", object.oid),
+            ));
+        }
+    }
+    let sent = small.bytes == 0 || small.send(batches);
+    Ok(if sent { objects.len() as u64 } else { 0 })
+}
+
+/// Returns an object that the manifest knows and the list of the archive does not.
+fn missing(
+    expected: &HashMap<u32, ManifestLargeObject>,
+    listed: &[LargeObjectFile],
+) -> Option<u32> {
+    let listed: HashSet<u32> = listed.iter().map(|object| object.oid).collect();
+    expected.keys().find(|oid| !listed.contains(oid)).copied()
+}
+
+/// Small objects, which one statement fills together: parsing a statement costs more than a small object.
+#[derive(Default)]
+struct Small {
+    values: String,
+    bytes: u64,
+}
+
+impl Small {
+    fn add(&mut self, oid: u32, bytes: &[u8]) {
+        self.values.push_str(if self.values.is_empty() { "(" } else { ",\n(" });
+        self.values.push_str(&oid.to_string());
+        self.values.push_str("::pg_catalog.oid, '");
+        push_hex(&mut self.values, bytes);
+        self.values.push_str("')");
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// Sends what has gathered; tells whether somebody takes it.
+    fn send(&mut self, batches: &mpsc::Sender<Batch>) -> bool {
+        let values = std::mem::take(&mut self.values);
+        let sql = format!(
+            "SELECT pg_catalog.lo_put(o.oid, 0, pg_catalog.decode(o.hex, 'hex')) FROM (VALUES\n{values}) AS o(oid, hex);"
+        );
+        batches.blocking_send(Batch { sql, bytes: std::mem::take(&mut self.bytes) }).is_ok()
+    }
+}
+
+/// Sends a part of a large object; tells whether somebody takes it.
+fn send_piece(oid: u32, offset: u64, bytes: &[u8], batches: &mpsc::Sender<Batch>) -> bool {
+    let mut sql = String::with_capacity(2 * bytes.len() + 100);
+    sql.push_str(&format!("SELECT pg_catalog.lo_put({oid}, {offset}, pg_catalog.decode('"));
+    push_hex(&mut sql, bytes);
+    sql.push_str("', 'hex'));");
+    batches.blocking_send(Batch { sql, bytes: bytes.len() as u64 }).is_ok()
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {

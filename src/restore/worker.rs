@@ -735,10 +735,12 @@ impl Worker {
         let entry = context.entry(item);
         let loaded = large_objects::load(
             &self.session,
-            &*context.archive,
-            entry,
-            name,
-            !context.options.single_transaction,
+            large_objects::Load {
+                archive: &context.archive,
+                entry,
+                item: name,
+                own_transaction: !context.options.single_transaction,
+            },
             &*context.progress,
             &context.interrupt,
         )

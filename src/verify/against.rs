@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use super::large_objects;
 use super::report::{Finding, VerifyReport};
 use crate::archive::{
     Manifest, ManifestData, SchemaComparison, SchemaDifference, SchemaFingerprint,
@@ -47,6 +48,7 @@ impl Comparison<'_> {
         }
         self.compare_sequences(&keeper.database, report);
         self.compare_rows(&keeper, report).await?;
+        large_objects::compare(self, &keeper, report).await?;
         keeper.session.close().await;
         Ok(())
     }
@@ -93,6 +95,7 @@ impl Comparison<'_> {
             catalog: CatalogOptions {
                 schema: true,
                 privileges: self.schema.privileges,
+                large_objects: large_objects::choice(self.manifest),
                 ..CatalogOptions::default()
             },
             interrupt: self.interrupt.clone(),

@@ -6,6 +6,7 @@
 
 mod against;
 mod cluster;
+mod large_objects;
 mod options;
 mod plan;
 mod report;

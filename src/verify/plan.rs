@@ -156,6 +156,7 @@ impl ArchiveCheck {
             ));
         }
         report.data_entries = checked.data_entries;
+        report.large_objects = checked.large_objects;
         report.stored_bytes = checked.stored_bytes;
         report.rows = checked.rows;
         report.findings.extend(

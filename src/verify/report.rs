@@ -40,6 +40,10 @@ pub struct VerifyReport {
     pub stored_bytes: u64,
     /// Rows that were counted in the archive.
     pub rows: u64,
+    /// Large objects that were checked.
+    pub large_objects: u64,
+    /// Large objects compared with the live database.
+    pub large_objects_compared: u64,
     /// Tables compared with the live database.
     pub tables_compared: u64,
     /// Rows read from the live database.

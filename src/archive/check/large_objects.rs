@@ -164,6 +164,7 @@ impl Check<'_> {
         let stored = match self.reader.stored_large_object(&object.place) {
             Ok(Some(stored)) => stored,
             Ok(None) => {
+                file.name.push_str(self.reader.header().algorithm.suffix());
                 self.report_data(FindingKind::FileMissing, &file, None, "it is missing");
                 return Ok(());
             }

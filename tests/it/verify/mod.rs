@@ -2,6 +2,7 @@
 
 mod against;
 mod damaged;
+mod large_objects;
 
 use serde_json::Value;
 
