@@ -94,12 +94,15 @@ fn what_was_left_out_is_not_missed() {
     assert_eq!(found.1, "large object 9000: is in the archive and not in the database\n");
 }
 
+/// What is done to an archive, in words and as code, and what verification says.
+type Damage = (&'static str, fn(&std::path::Path), &'static str);
+
 #[test]
 fn damage_to_a_large_object_is_found_and_not_restored() {
     let source = newest_server().database("verify_lo_damage");
     let world = archived(&source, &["-Z", "gzip"]);
     let sound = world.path("archive");
-    let cases: &[(&str, fn(&std::path::Path), &str)] = &[
+    let cases: &[Damage] = &[
         (
             "a flipped bit",
             |archive| damage::flip(&archive.join("blob_9003.dat.gz"), 40),
