@@ -100,6 +100,10 @@ fn the_host_is_h_and_help_is_a_question_mark() {
               Dump only these extensions (can be repeated)
           --exclude-extension <PATTERN>
               Do not dump these extensions (can be repeated)
+      -b, --large-objects
+              Dump large objects also when only a part of the database is dumped
+      -B, --no-large-objects
+              Dump no large objects
           --strict-names
               Fail when one of the patterns that include matches nothing
       -s, --schema-only
