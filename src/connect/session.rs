@@ -182,6 +182,22 @@ impl Session {
         &self.same_server
     }
 
+    /// Has the server notice soon that this program was killed (14 and newer).
+    ///
+    /// Otherwise its process reads on to the end of a table, or builds an index that nobody wants. Platforms
+    /// that cannot watch a socket refuse the setting; then it stays as it is. Must not be called inside a
+    /// transaction.
+    pub async fn have_connection_watched(&self) -> Result<()> {
+        if !self.version().has_connection_check() {
+            return Ok(());
+        }
+        let set = "set client_connection_check_interval to '5s'";
+        match self.execute("have the server watch the connection", set).await {
+            Err(error) if error.kind() != ErrorKind::Server => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes sure that the session keeps its server process for as long as it lasts.
     ///
     /// A pooler in front that shares server processes is an error of kind [`ErrorKind::Refused`]. Must not

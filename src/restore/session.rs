@@ -93,7 +93,8 @@ impl SessionSetup {
 
     /// Sets a connection up.
     pub(super) async fn apply(&self, session: &Session) -> Result<()> {
-        session.execute("set up the session", &self.statements(session.version())).await
+        session.execute("set up the session", &self.statements(session.version())).await?;
+        session.have_connection_watched().await
     }
 }
 

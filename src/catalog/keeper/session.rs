@@ -75,16 +75,7 @@ impl SessionRecipe {
         self.settings.apply(session).await?;
         // A parallel plan may return the rows of a range in any order and takes workers from others.
         session.execute("set up the session", "set max_parallel_workers_per_gather to 0").await?;
-        if session.version().has_connection_check() {
-            // The backend notices soon when pgark was killed, instead of reading on to the end of its
-            // table. Platforms that cannot watch a socket refuse the setting; then it stays as it is.
-            let set = "set client_connection_check_interval to '5s'";
-            match session.execute("have the server watch the connection", set).await {
-                Err(error) if error.kind() != ErrorKind::Server => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        session.have_connection_watched().await
     }
 
     /// Opens a session that reads in the snapshot that the keeper exported.

@@ -2,6 +2,7 @@
 
 mod failures;
 mod options;
+mod process;
 mod refusals;
 mod round_trip;
 mod script;
