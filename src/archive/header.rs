@@ -3,7 +3,8 @@
 use chrono::{DateTime, Datelike, Local, NaiveDate, NaiveDateTime, Timelike};
 
 use super::ArchiveVersion;
-use crate::codec::Algorithm;
+use crate::codec::{Algorithm, Compression};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The beginning of the dumper's version in archives that have a manifest.
 const DUMPER: &str = "pgark ";
@@ -40,6 +41,30 @@ impl ArchiveFormat {
             ArchiveFormat::Directory => "directory",
             ArchiveFormat::Tar => "tar",
         }
+    }
+
+    /// Returns what the names of such files end with, with its dot; a directory's with nothing.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            ArchiveFormat::Plain => ".sql",
+            ArchiveFormat::Custom => ".dump",
+            ArchiveFormat::Directory => "",
+            ArchiveFormat::Tar => ".tar",
+        }
+    }
+
+    /// Refuses a compression that the format does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] for any compression of a tar file.
+    pub fn check_compression(self, compression: Compression) -> Result<()> {
+        if self == ArchiveFormat::Tar && compression.algorithm != Algorithm::None {
+            let message = "compression is not supported by tar archive format";
+            return Err(Error::new(ErrorKind::Usage, message)
+                .with_hint("leave --compress out, or use --format custom"));
+        }
+        Ok(())
     }
 
     /// Returns the byte in the header; a directory calls itself tar, and a script's never occurs in a file.

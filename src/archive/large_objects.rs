@@ -9,8 +9,11 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 use super::block::{BlockCodec, EncodedBlock};
-use super::manifest_large_objects::ManifestLargeObjects;
+use super::manifest_large_objects::{ManifestLargeObject, ManifestLargeObjects};
+use crate::codec::Sha256Digest;
 use crate::error::Result;
 use crate::model::Oid;
 
@@ -64,4 +67,36 @@ pub trait LargeObjectPiece: fmt::Debug + Send {
     ///
     /// As [`LargeObjectPiece::begin`].
     fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// What is known of an object while it is written.
+#[derive(Debug)]
+pub(super) struct OpenObject {
+    oid: Oid,
+    hasher: Sha256,
+    pub(super) raw_bytes: u64,
+    stored_bytes: u64,
+}
+
+impl OpenObject {
+    pub(super) fn new(oid: Oid) -> Self {
+        OpenObject { oid, hasher: Sha256::new(), raw_bytes: 0, stored_bytes: 0 }
+    }
+
+    /// Counts bytes as they are stored.
+    pub(super) fn stored(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.stored_bytes += bytes.len() as u64;
+    }
+
+    pub(super) fn finish(self, hash: u128) -> ManifestLargeObject {
+        ManifestLargeObject {
+            oid: self.oid,
+            class: 0,
+            raw_bytes: self.raw_bytes,
+            stored_bytes: self.stored_bytes,
+            sha256: Sha256Digest(self.hasher.finalize().into()),
+            hash,
+        }
+    }
 }

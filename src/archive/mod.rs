@@ -22,6 +22,8 @@ mod manifest_large_objects;
 mod primitive;
 mod reader;
 mod reordered;
+#[cfg(test)]
+mod sample;
 mod schema_fingerprint;
 pub mod script;
 pub mod script_reader;
@@ -29,6 +31,7 @@ pub mod selection;
 mod single_file;
 pub mod statements;
 mod stored_data;
+pub mod tar;
 pub mod toc;
 mod version;
 mod writer;
@@ -51,6 +54,7 @@ pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, open};
 pub use reordered::ReorderedReader;
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};
 pub use stored_data::StoredData;
+pub use tar::{TarReader, TarWriter};
 pub use version::{ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
 pub use writer::{ArchivePlace, ArchiveWriter, DataOrder, create};
 

@@ -8,11 +8,15 @@ use super::check::ContainerChecked;
 use super::custom::CustomReader;
 use super::directory::DirectoryReader;
 use super::stored_data::StoredData;
-use super::toc::Toc;
+use super::tar::TarReader;
+use super::toc::{self, Toc};
 use super::{ArchiveHeader, Manifest};
 use crate::codec::Sha256Digest;
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::model::TocEntry;
+
+/// 40 bytes a line for ten million large objects.
+const LARGE_OBJECT_LIST_BYTES_MAX: u64 = 400_000_000;
 
 /// What is known about the manifest of an opened archive.
 #[derive(Debug)]
@@ -215,9 +219,10 @@ pub fn open(path: &Path) -> Result<Box<dyn ArchiveReader>> {
     if head.starts_with(b"PGDMP") {
         return Ok(Box::new(CustomReader::open(path)?));
     }
-    let what = if head.get(257..262) == Some(b"ustar") {
-        "a tar file, which is not supported yet"
-    } else if head.starts_with(b"--\n-- PostgreSQL database") {
+    if head.get(257..262) == Some(b"ustar") {
+        return Ok(Box::new(TarReader::open(path)?));
+    }
+    let what = if head.starts_with(b"--\n-- PostgreSQL database") {
         "a plain script, which has no table of contents"
     } else if head.is_empty() {
         "an empty file"
@@ -258,4 +263,32 @@ impl Read for Named {
             )),
         }
     }
+}
+
+/// Reads a list of large objects: lines with the oid, a blank and the name of the file.
+pub(super) fn read_large_object_list(
+    list: Box<dyn Read + Send>,
+    shown: &Path,
+) -> Result<Vec<LargeObjectFile>> {
+    let mut text = String::new();
+    list.take(LARGE_OBJECT_LIST_BYTES_MAX).read_to_string(&mut text).map_err(|error| {
+        let kind = if toc::is_damage(&error) { ErrorKind::Archive } else { ErrorKind::Storage };
+        Error::new(kind, format!("could not read \"{}\"", shown.display())).with_source(error)
+    })?;
+    let read_line = |line: &str| {
+        let parts = line.split_once(char::is_whitespace);
+        match parts.and_then(|(oid, file)| Some((oid.parse().ok()?, file.trim()))) {
+            Some((oid, file)) if toc::is_plain_file_name(file) => {
+                Ok(LargeObjectFile { oid, file: file.to_owned(), position: 0 })
+            }
+            _ => Err(Error::new(
+                ErrorKind::Archive,
+                format!(
+                    "\"{}\" does not list a large object in the line {line:?}",
+                    shown.display()
+                ),
+            )),
+        }
+    };
+    text.lines().map(read_line).collect()
 }

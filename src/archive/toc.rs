@@ -24,6 +24,9 @@ use crate::codec::Algorithm;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{CatalogId, DumpId, Oid, Section, TocEntry};
 
+/// The file or tar member with the table of contents.
+pub(super) const TOC_FILE: &str = "toc.dat";
+
 const MAGIC: [u8; 5] = *b"PGDMP";
 
 /// A header and its entries.

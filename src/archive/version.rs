@@ -1,6 +1,7 @@
 //! The version of an archive's layout.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::codec::Algorithm;
 use crate::model::TocEntry;
@@ -86,6 +87,21 @@ impl ArchiveVersion {
     /// Tells whether this version is written here.
     pub fn is_writable(self) -> bool {
         self >= ArchiveVersion::V1_14 && self <= ArchiveVersion::NEWEST
+    }
+}
+
+impl FromStr for ArchiveVersion {
+    type Err = &'static str;
+
+    /// Reads a version that can be written here, such as `1.15`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('.');
+        let version = parts.and_then(|(major, minor)| {
+            Some(ArchiveVersion::new(major.parse().ok()?, minor.parse().ok()?))
+        });
+        version
+            .filter(|version| version.is_writable())
+            .ok_or("archive versions that can be written are 1.14, 1.15 and 1.16")
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::toc::Toc;
 use super::{
     ArchiveFormat, CustomWriter, DataFileWriter, DirectoryWriter, LargeObjectsWriter, Manifest,
+    TarWriter,
 };
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
@@ -118,9 +119,9 @@ pub fn create(
             .with_hint("name a directory with -f, or choose --format custom")),
         },
         ArchiveFormat::Custom => Ok(Box::new(CustomWriter::create(place, toc, compression)?)),
-        ArchiveFormat::Plain | ArchiveFormat::Tar => Err(Error::new(
-            ErrorKind::Usage,
-            format!("archives in {} format are not written", toc.header.format.word()),
-        )),
+        ArchiveFormat::Tar => Ok(Box::new(TarWriter::create(place, toc, compression)?)),
+        ArchiveFormat::Plain => {
+            Err(Error::new(ErrorKind::Internal, "a script is no archive with a table of contents"))
+        }
     }
 }

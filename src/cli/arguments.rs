@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::archive::ArchiveVersion;
+
 const AFTER_HELP: &str = "\
 Without -d the connection comes from DATABASE_URL or the PG* variables, as psql takes it;
 with any -d, DATABASE_URL is ignored.
@@ -183,13 +185,16 @@ pub(super) struct DumpArguments {
     pub(super) no_role_passwords: bool,
 
     /// Output path; its name decides the format [default: DBNAME-YYYYMMDDTHHMMSSZ in this directory]
+    ///
+    /// A custom or tar archive may go to a pipe or a device, and with "-" to standard output; then it has
+    /// no manifest.
     #[arg(short = 'f', long, value_name = "PATH")]
     pub(super) file: Option<PathBuf>,
 
     /// Format of the output: directory, custom, tar or plain
     ///
     /// Without it the name of the output decides: .sql is plain, .dump is custom, .tar is tar and
-    /// everything else a directory. This version writes directories.
+    /// everything else a directory.
     #[arg(short = 'F', long, value_name = "FORMAT", ignore_case = true)]
     pub(super) format: Option<Format>,
 
@@ -197,15 +202,17 @@ pub(super) struct DumpArguments {
     #[arg(short = 'j', long, value_name = "N")]
     pub(super) jobs: Option<Jobs>,
 
-    /// Compression: none, gzip, lz4 or zstd, with level and details as in zstd:9
-    #[arg(
-        short = 'Z',
-        long,
-        value_name = "SPEC",
-        default_value = "zstd",
-        allow_hyphen_values = true
-    )]
-    pub(super) compress: String,
+    /// Compression: none, gzip, lz4 or zstd, with level and details as in zstd:9 [default: zstd]
+    ///
+    /// A tar archive is never compressed.
+    #[arg(short = 'Z', long, value_name = "SPEC", allow_hyphen_values = true)]
+    pub(super) compress: Option<String>,
+
+    /// Layout version of the archive: 1.14, 1.15 or 1.16 [default: the oldest that can hold it]
+    ///
+    /// pg_restore 12 to 15 read 1.14, 16 also 1.15, and 17 and later all of them.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) archive_version: Option<ArchiveVersion>,
 
     /// Do not wait longer than this for the lock of a table, such as 30s
     #[arg(long, value_name = "TIME")]
@@ -656,7 +663,7 @@ mod tests {
         assert_eq!(dump.connection.host.as_deref(), Some("db"));
         assert_eq!(dump.jobs, Some(Jobs(2)));
         assert_eq!(dump.format, Some(Format::Directory));
-        assert_eq!(dump.compress, "gzip:6");
+        assert_eq!(dump.compress.as_deref(), Some("gzip:6"));
         assert_eq!(dump.selection.schema, ["a", "b"]);
         assert_eq!(dump.database.as_deref(), Some("shop"));
     }

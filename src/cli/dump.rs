@@ -10,9 +10,9 @@ use super::progress::Display;
 use super::report;
 use super::world::World;
 use crate::archive::ArchiveFormat;
-use crate::codec::Compression;
+use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
-use crate::dump::{self, DumpContent, DumpOptions, Omissions};
+use crate::dump::{self, DumpContent, DumpOptions, Omissions, Output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::select::{LargeObjectChoice, SelectionRequest, TablePattern};
@@ -22,8 +22,13 @@ pub(super) async fn run(
     world: &World,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let compression: Compression = arguments.compress.parse()?;
     let format = format_of(arguments.format, arguments.file.as_deref())?;
+    let compression: Compression = match (&arguments.compress, format) {
+        (Some(spec), _) => spec.parse()?,
+        (None, ArchiveFormat::Tar) => Compression::NONE,
+        (None, _) => Compression::new(Algorithm::Zstd),
+    };
+    format.check_compression(compression)?;
     let params = connection::params(world, &arguments.connection, arguments.database.as_deref())?;
     if arguments.all {
         let named = arguments.connection.dbname.is_some() || arguments.database.is_some();
@@ -55,7 +60,10 @@ pub(super) async fn run(
     }
     let report = plan.run(interrupt.clone()).await?;
     display.close();
-    output::result(&report, arguments.output.json, report::dumped)
+    match is_standard_output(arguments.file.as_deref()) {
+        true => output::aside(&report, arguments.output.json, report::dumped),
+        false => output::result(&report, arguments.output.json, report::dumped),
+    }
 }
 
 fn options(
@@ -66,9 +74,14 @@ fn options(
     format: ArchiveFormat,
 ) -> DumpOptions {
     let selection = &arguments.selection;
-    let output = arguments.file.clone().unwrap_or_else(|| default_output(&connection, world));
+    let output = match &arguments.file {
+        Some(file) if file == Path::new("-") => Output::Stdout,
+        Some(file) => file.clone().into(),
+        None => default_output(&connection, world, format).into(),
+    };
     DumpOptions {
         format,
+        archive_version: arguments.archive_version,
         spool_folder: world.temporary_directory.clone(),
         jobs: world.jobs(arguments.jobs),
         compression,
@@ -103,6 +116,13 @@ fn content(selection: &SelectionArguments) -> DumpContent {
     }
 }
 
+/// Tells whether the archive goes where results are printed.
+fn is_standard_output(file: Option<&Path>) -> bool {
+    file.is_some_and(|file| {
+        ["-", "/dev/stdout", "/dev/fd/1"].iter().any(|name| file == Path::new(name))
+    })
+}
+
 /// Returns the patterns of a selection.
 fn request(selection: &SelectionArguments) -> SelectionRequest {
     let patterns = |alone: &[String], with_children: &[String]| {
@@ -126,7 +146,7 @@ fn request(selection: &SelectionArguments) -> SelectionRequest {
 }
 
 /// Returns a name for the output that sorts by time; what a path cannot hold becomes `_`.
-fn default_output(connection: &ConnectParams, world: &World) -> PathBuf {
+fn default_output(connection: &ConnectParams, world: &World, format: ArchiveFormat) -> PathBuf {
     let database: String = connection
         .database()
         .chars()
@@ -134,7 +154,7 @@ fn default_output(connection: &ConnectParams, world: &World) -> PathBuf {
         .collect();
     // A leading dot would hide the archive, a leading dash makes it an option of the next command.
     let prefix = if database.starts_with(['.', '-']) || database.is_empty() { "_" } else { "" };
-    PathBuf::from(format!("{prefix}{database}-{}", world.stamp()))
+    PathBuf::from(format!("{prefix}{database}-{}{}", world.stamp(), format.suffix()))
 }
 
 /// Returns the format that was asked for, by name or by the name of the output.
@@ -155,20 +175,16 @@ fn format_of(format: Option<Format>, file: Option<&Path>) -> Result<ArchiveForma
     let format = match format {
         Format::Directory => return Ok(ArchiveFormat::Directory),
         Format::Custom => return Ok(ArchiveFormat::Custom),
+        Format::Tar => return Ok(ArchiveFormat::Tar),
         Format::Plain => ArchiveFormat::Plain,
-        Format::Tar => ArchiveFormat::Tar,
     };
     let word = format.word();
-    let error = Error::new(
+    Err(Error::new(
         ErrorKind::Usage,
         format!("{why} asks for the {word} format, which this version of pgark does not write"),
     )
-    .with_hint("use --format directory or custom");
-    Err(match format {
-        ArchiveFormat::Plain => error
-            .with_hint("for the definitions alone, \"pgark pg_dump --schema-only\" prints them"),
-        _ => error,
-    })
+    .with_hint("use --format directory, custom or tar")
+    .with_hint("for the definitions alone, \"pgark pg_dump --schema-only\" prints them"))
 }
 
 #[cfg(test)]
@@ -190,6 +206,7 @@ mod tests {
             "the name of the output asks for the plain format, which this version of pgark does not \
              write"
         );
-        assert!(format(Some(Format::Tar), "shop").is_err_and(|text| text.contains("--format")));
+        assert_eq!(format(Some(Format::Tar), "shop.dump"), Ok(ArchiveFormat::Tar));
+        assert!(format(Some(Format::Plain), "shop").is_err_and(|text| text.contains("--format")));
     }
 }

@@ -28,6 +28,19 @@ pub(super) fn result<T: Serialize>(
     if json { print(&as_json(result)?) } else { print(&text(result)) }
 }
 
+/// Writes a result to standard error, because standard output carries what was asked for.
+pub(super) fn aside<T: Serialize>(
+    result: &T,
+    json: bool,
+    text: impl FnOnce(&T) -> String,
+) -> Result<()> {
+    let text = if json { as_json(result)? } else { text(result) };
+    std::io::stderr()
+        .lock()
+        .write_all(text.as_bytes())
+        .context(ErrorKind::Storage, || "could not write to standard error".to_owned())
+}
+
 /// Returns a result as JSON with a line break at its end.
 pub(super) fn as_json<T: Serialize>(result: &T) -> Result<String> {
     let text = serde_json::to_string_pretty(result).map_err(|error| {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Local};
 
-use crate::archive::ArchiveFormat;
 use crate::archive::script::ScriptChoices;
+use crate::archive::{ArchiveFormat, ArchiveVersion};
 use crate::catalog::Transaction;
 use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
@@ -85,6 +85,8 @@ pub struct DumpOptions {
     pub existing: Existing,
     /// What to write.
     pub format: ArchiveFormat,
+    /// The version of the archive's layout; `None` is the oldest that can hold the content.
+    pub archive_version: Option<ArchiveVersion>,
     /// How many connections read at the same time; 1 reads everything over the keeper's.
     pub jobs: usize,
     /// How table data is compressed, and a script as a whole.
@@ -153,6 +155,7 @@ impl DumpOptions {
             output: output.into(),
             existing: Existing::Refuse,
             format: ArchiveFormat::Directory,
+            archive_version: None,
             jobs: 1,
             compression: Compression::new(Algorithm::Zstd),
             selection: SelectionRequest::default(),

@@ -202,11 +202,11 @@ async fn decide(
         large_objects: layout(&options, database),
     };
     let mut entries = wanted_entries(database, &order, &options, &ddl_options)?;
-    let mut version = archive_version(&options, &entries);
+    let mut version = archive_version(&options, &entries)?;
     if ddl_options.large_objects == LargeObjectLayout::Single && version.groups_large_objects() {
         let grouped = DdlOptions { large_objects: LargeObjectLayout::Grouped, ..ddl_options };
         entries = wanted_entries(database, &order, &options, &grouped)?;
-        version = archive_version(&options, &entries);
+        version = archive_version(&options, &entries)?;
     }
     // Stock archives always tell the owners, and leave it to pg_restore what to do about them.
     if options.omit.owners && options.fidelity == Fidelity::Corrected {
@@ -243,11 +243,19 @@ async fn decide(
     })
 }
 
-/// Returns the version of an archive: the oldest that can hold it, and for a stand-in pg_dump's own.
-fn archive_version(options: &DumpOptions, entries: &[TocEntry]) -> ArchiveVersion {
-    match options.fidelity {
-        Fidelity::Corrected => ArchiveVersion::oldest_for(options.compression.algorithm, entries),
-        Fidelity::PgDump => ArchiveVersion::NEWEST,
+/// Returns the version of an archive: the one that was asked for, or else the oldest that can hold it,
+/// and for a stand-in pg_dump's own.
+fn archive_version(options: &DumpOptions, entries: &[TocEntry]) -> Result<ArchiveVersion> {
+    let oldest = ArchiveVersion::oldest_for(options.compression.algorithm, entries);
+    match (options.archive_version, options.fidelity) {
+        (Some(asked), _) if asked < oldest => Err(Error::new(
+            ErrorKind::Refused,
+            format!("archive version {asked} cannot hold this archive: it needs {oldest}"),
+        )
+        .with_hint(format!("use --archive-version {oldest}, or --compress gzip for an older one"))),
+        (Some(asked), _) => Ok(asked),
+        (None, Fidelity::Corrected) => Ok(oldest),
+        (None, Fidelity::PgDump) => Ok(ArchiveVersion::NEWEST),
     }
 }
 

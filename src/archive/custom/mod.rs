@@ -13,6 +13,7 @@
 
 mod blocks;
 mod check;
+mod large_objects;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -230,7 +230,8 @@ impl ArchiveReader for CustomReader {
 
     fn stored_data(&self, entry: &TocEntry) -> Result<Option<StoredData>> {
         let position = self.position(entry)?;
-        let start = self.enter(entry, TABLE_BLOCK)?.position();
+        let kind = if entry.holds_large_objects() { LARGE_OBJECTS_BLOCK } else { TABLE_BLOCK };
+        let start = self.enter(entry, kind)?.position();
         let end = match self.scanned.get().and_then(|blocks| blocks.get(&entry.dump_id)) {
             Some(block) => block.end,
             None => self.end_after(position),

@@ -13,11 +13,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TABLE_BLOCK;
+use super::large_objects::CustomLargeObjects;
 use crate::archive::block::BlockCodec;
 use crate::archive::data_file::{DataTarget, Destination};
 use crate::archive::in_order::InOrder;
@@ -38,16 +39,28 @@ use crate::model::DumpId;
 pub struct CustomWriter {
     toc: Arc<Toc>,
     compression: Compression,
-    shown: PathBuf,
-    spool_folder: PathBuf,
     order: DataOrder,
     out: Arc<Out>,
 }
 
 /// The file and what is in it.
 #[derive(Debug)]
-struct Out {
+pub(super) struct Out {
+    /// What messages call the file.
+    pub(super) shown: PathBuf,
+    /// Where data may wait.
+    pub(super) spool_folder: PathBuf,
     state: Mutex<State>,
+}
+
+/// A block that is complete, apart from its head.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) kind: u8,
+    /// Files whose contents make the block.
+    pub(super) parts: Vec<File>,
+    /// What follows them.
+    pub(super) tail: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -57,7 +70,7 @@ struct State {
     position: u64,
     positions: HashMap<DumpId, u64>,
     /// What is complete before its turn, when there are turns.
-    waiting: Option<InOrder<File>>,
+    waiting: Option<InOrder<Block>>,
 }
 
 impl CustomWriter {
@@ -68,7 +81,6 @@ impl CustomWriter {
     /// Those of [`archive::create`](crate::archive::create).
     pub fn create(place: &ArchivePlace, toc: Arc<Toc>, compression: Compression) -> Result<Self> {
         let mut file = SingleFile::create(place)?;
-        let shown = file.shown();
         let (_, bytes) = write_toc(&mut file, &toc, &HashMap::new())?;
         let with_data = toc.entries.iter().filter(|entry| entry.has_data);
         let waiting = match file.can_seek() {
@@ -78,10 +90,10 @@ impl CustomWriter {
         let order = if waiting.is_some() { DataOrder::OfEntries } else { DataOrder::Any };
         Ok(CustomWriter {
             compression,
-            shown,
-            spool_folder: file.spool_folder(),
             order,
             out: Arc::new(Out {
+                shown: file.shown(),
+                spool_folder: file.spool_folder(),
                 state: Mutex::new(State {
                     position: file.start() + bytes,
                     file,
@@ -109,7 +121,7 @@ fn write_toc(
     Ok((digest, bytes))
 }
 
-fn storage(shown: &std::path::Path, source: io::Error) -> Error {
+pub(super) fn storage(shown: &Path, source: io::Error) -> Error {
     let kind = match source.kind() {
         io::ErrorKind::InvalidInput => ErrorKind::Internal,
         _ => ErrorKind::Storage,
@@ -118,62 +130,80 @@ fn storage(shown: &std::path::Path, source: io::Error) -> Error {
 }
 
 impl Out {
+    /// Takes over a complete block; it is written now or when its turn comes.
+    pub(super) fn add(&self, id: DumpId, block: Block) -> Result<()> {
+        let state = &mut *self.lock();
+        let Some(waiting) = &mut state.waiting else { return state.append(id, block) };
+        waiting.push(id, block);
+        while let Some((id, block)) = state.waiting.as_mut().and_then(InOrder::pop) {
+            state.append(id, block)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the name of the archive without its folder.
+    pub(super) fn file_name(&self) -> String {
+        self.shown.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Writes a block with the chunks that are in a file.
-    fn append(&mut self, id: DumpId, mut chunks: File) -> Result<()> {
-        let mut head = Vec::new();
-        let mut writer = PrimitiveWriter::new(&mut head);
-        let copied = writer
-            .bytes(&[TABLE_BLOCK])
-            .and_then(|()| writer.integer(id.0))
-            .and_then(|()| io::Seek::rewind(&mut chunks))
-            .and_then(|()| self.file.file().write_all(&head))
-            .and_then(|()| io::copy(&mut chunks, self.file.file()));
-        let copied = copied.map_err(|error| storage(&self.file.shown(), error))?;
-        self.positions.insert(id, self.position);
-        self.position += head.len() as u64 + copied;
-        Ok(())
+    fn append(&mut self, id: DumpId, block: Block) -> Result<()> {
+        match self.write(id, block) {
+            Ok(bytes) => {
+                self.positions.insert(id, self.position);
+                self.position += bytes;
+                Ok(())
+            }
+            Err(error) => Err(storage(&self.file.shown(), error)),
+        }
+    }
+
+    /// Writes a block and returns its length.
+    fn write(&mut self, id: DumpId, block: Block) -> io::Result<u64> {
+        let out = self.file.file();
+        let mut head = vec![block.kind];
+        PrimitiveWriter::new(&mut head).integer(id.0)?;
+        out.write_all(&head)?;
+        let mut bytes = (head.len() + block.tail.len()) as u64;
+        for mut part in block.parts {
+            part.rewind()?;
+            bytes += io::copy(&mut part, out)?;
+        }
+        out.write_all(&block.tail)?;
+        Ok(bytes)
     }
 }
 
 impl Destination for Out {
     fn take(&self, file: File, summary: &mut DataFileSummary) -> Result<()> {
-        let state = &mut *self.lock();
-        let Some(waiting) = &mut state.waiting else { return state.append(summary.dump_id, file) };
-        waiting.push(summary.dump_id, file);
-        while let Some((id, file)) = state.waiting.as_mut().and_then(InOrder::pop) {
-            state.append(id, file)?;
-        }
-        Ok(())
+        let block = Block { kind: TABLE_BLOCK, parts: vec![file], tail: Vec::new() };
+        self.add(summary.dump_id, block)
     }
 }
 
 impl ArchiveWriter for CustomWriter {
     fn data_file(&self, dump_id: DumpId) -> Result<DataFileWriter> {
-        let file = tempfile::tempfile_in(&self.spool_folder)
-            .map_err(|error| storage(&self.spool_folder, error))?;
+        let folder = &self.out.spool_folder;
+        let file = tempfile::tempfile_in(folder).map_err(|error| storage(folder, error))?;
         Ok(DataFileWriter::new(DataTarget {
             dump_id,
-            name: self.shown.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            shown: self.shown.clone(),
+            name: self.out.file_name(),
+            shown: self.out.shown.clone(),
             file,
-            spool_folder: self.spool_folder.clone(),
+            spool_folder: folder.clone(),
             codec: BlockCodec::chunks(self.compression),
             destination: self.out.clone(),
         }))
     }
 
-    fn large_objects(&self, _dump_id: DumpId) -> Result<Box<dyn LargeObjectsWriter>> {
-        Err(Error::new(
-            ErrorKind::Usage,
-            "large objects are not written in custom format by this version of pgark",
-        )
-        .with_hint("use --format directory, or leave them out with --no-large-objects"))
+    fn large_objects(&self, dump_id: DumpId) -> Result<Box<dyn LargeObjectsWriter>> {
+        let codec = BlockCodec::chunks(self.compression);
+        Ok(Box::new(CustomLargeObjects::new(dump_id, codec, self.out.clone())))
     }
 
     fn order(&self) -> DataOrder {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use super::{
-    DirectoryReader, MANIFEST_OR_TOC, SUMS_FILE, TOC_FILE, blob_file_name, large_object_sums,
-    sums_text,
+    DirectoryReader, MANIFEST_OR_TOC, SUMS_FILE, blob_file_name, large_object_sums, sums_text,
 };
 use crate::archive::check::{CheckFinding, ContainerChecked, FindingKind};
 use crate::archive::manifest::MANIFEST_FILE;
 use crate::archive::reader::{ArchiveReader, ManifestState};
+use crate::archive::toc::TOC_FILE;
 use crate::codec::{HashingReader, Sha256Digest};
 use crate::error::{Result, with_causes};
 use crate::model::TocEntry;

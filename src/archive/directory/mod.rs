@@ -26,14 +26,12 @@ pub(super) use large_objects::file_name as blob_file_name;
 pub use reader::DirectoryReader;
 pub use writer::DirectoryWriter;
 
-/// The table of contents.
-pub(super) const TOC_FILE: &str = "toc.dat";
-
 /// The checksums for `sha256sum -c`.
 pub(super) const SUMS_FILE: &str = "SHA256SUMS";
 
 /// The files that are not data.
-pub(super) const MANIFEST_OR_TOC: [&str; 3] = [TOC_FILE, SUMS_FILE, super::manifest::MANIFEST_FILE];
+pub(super) const MANIFEST_OR_TOC: [&str; 3] =
+    [super::toc::TOC_FILE, SUMS_FILE, super::manifest::MANIFEST_FILE];
 
 /// Returns the content of the file of checksums.
 pub(super) fn sums_text<'a>(files: impl IntoIterator<Item = (&'a str, Sha256Digest)>) -> String {

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::TOC_FILE;
 use crate::archive::check::ContainerChecked;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest};
-use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState, Named};
+use crate::archive::reader::{
+    ArchiveReader, LargeObjectFile, ManifestState, Named, read_large_object_list,
+};
 use crate::archive::stored_data::StoredData;
-use crate::archive::toc::{self, Toc};
+use crate::archive::toc::{self, TOC_FILE, Toc};
 use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveVersion};
 use crate::codec::{Algorithm, HashingReader, decoder};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,9 +21,6 @@ use crate::model::TocEntry;
 
 /// The list of all large objects in archives before 1.16.
 const OLD_LARGE_OBJECT_LIST: &str = "blobs.toc";
-
-/// 40 bytes a line for ten million large objects.
-const LARGE_OBJECT_LIST_BYTES_MAX: u64 = 400_000_000;
 
 /// The files of one directory; nothing outside of it can be reached, not even by a symbolic link.
 #[derive(Debug)]
@@ -178,23 +176,6 @@ impl DirectoryReader {
         let shown = self.files.shown(&stored.name);
         Ok(Box::new(Named::new(decoder(stored.algorithm, stored.file), shown)))
     }
-
-    /// Reads a line of a list of large objects: the oid, a blank, the name of the file.
-    fn large_object(&self, list: &str, line: &str) -> Result<LargeObjectFile> {
-        let parts = line.split_once(char::is_whitespace);
-        match parts.and_then(|(oid, file)| Some((oid.parse().ok()?, file.trim()))) {
-            Some((oid, file)) if toc::is_plain_file_name(file) => {
-                Ok(LargeObjectFile { oid, file: file.to_owned(), position: 0 })
-            }
-            _ => Err(Error::new(
-                ErrorKind::Archive,
-                format!(
-                    "\"{}\" does not list a large object in the line {line:?}",
-                    self.files.shown(list).display()
-                ),
-            )),
-        }
-    }
 }
 
 impl ArchiveReader for DirectoryReader {
@@ -230,13 +211,8 @@ impl ArchiveReader for DirectoryReader {
         } else {
             toc::data_file_name(entry).unwrap_or_default()
         };
-        let mut list = String::new();
-        let read = self
-            .open_stored(&name, &entry.describe())?
-            .take(LARGE_OBJECT_LIST_BYTES_MAX)
-            .read_to_string(&mut list);
-        read.map_err(|error| self.files.storage(&name, error))?;
-        list.lines().map(|line| self.large_object(&name, line)).collect()
+        let list = self.open_stored(&name, &entry.describe())?;
+        read_large_object_list(list, &self.files.shown(&name))
     }
 
     fn open_large_object(&self, object: &LargeObjectFile) -> Result<Box<dyn Read + Send>> {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::large_objects::DirectoryLargeObjects;
-use super::{SUMS_FILE, TOC_FILE, large_object_sums, sums_text};
+use super::{SUMS_FILE, large_object_sums, sums_text};
 use crate::archive::block::BlockCodec;
 use crate::archive::data_file::{DataTarget, Destination};
 use crate::archive::manifest::{MANIFEST_FILE, Manifest, ManifestToc};
-use crate::archive::toc::{self, Toc};
+use crate::archive::toc::{self, TOC_FILE, Toc};
 use crate::archive::{
     ArchiveFormat, ArchiveHeader, ArchiveWriter, DataFileSummary, DataFileWriter,
     LargeObjectsWriter,

@@ -108,9 +108,12 @@ impl Script<'_> {
 
     fn preamble(&mut self) -> io::Result<()> {
         let ScriptOptions { choices, server_version, dumper_version, started, .. } = self.options;
-        let restrict_key = &choices.restrict_key;
+        let restrict = match choices.restrict_key.as_str() {
+            "" => String::new(),
+            key => format!("\\restrict {key}\n\n"),
+        };
         self.write(&format!(
-            "--\n-- PostgreSQL database dump\n--\n\n\\restrict {restrict_key}\n\n\
+            "--\n-- PostgreSQL database dump\n--\n\n{restrict}\
              -- Dumped from database version {server_version}\n\
              -- Dumped by pg_dump version {dumper_version}\n\n"
         ))?;
@@ -457,7 +460,10 @@ impl Script<'_> {
             let conninfo = format!("dbname='{value}'").replace('"', "\"\"");
             format!("\\encoding SQL_ASCII\n\\connect -reuse-previous=on \"{conninfo}\"\n")
         };
-        self.write(&format!("\\unrestrict {key}\n{connect}\\restrict {key}\n\n"))?;
+        match key.as_str() {
+            "" => self.write(&format!("{connect}\n"))?,
+            key => self.write(&format!("\\unrestrict {key}\n{connect}\\restrict {key}\n\n"))?,
+        }
         self.switches.forget();
         self.user = None;
         self.settings()?;
@@ -474,9 +480,10 @@ impl Script<'_> {
         {
             self.write(&format!("-- Completed on {now}\n\n"))?;
         }
-        self.write(&format!(
-            "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict {}\n\n",
-            choices.restrict_key
-        ))
+        let unrestrict = match choices.restrict_key.as_str() {
+            "" => String::new(),
+            key => format!("\\unrestrict {key}\n\n"),
+        };
+        self.write(&format!("--\n-- PostgreSQL database dump complete\n--\n\n{unrestrict}"))
     }
 }

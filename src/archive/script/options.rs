@@ -5,7 +5,7 @@ use crate::sql::Quoting;
 /// What whoever asks for a script may choose about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptChoices {
-    /// The key of `\restrict`, letters and digits only.
+    /// The key of `\restrict`, letters and digits only; empty for a script without restricted mode.
     pub restrict_key: String,
     /// What exists is dropped first.
     pub clean: bool,

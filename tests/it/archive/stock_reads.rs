@@ -1,11 +1,12 @@
-//! What the directory writer makes of hand-made entries is read by stock pg_restore.
+//! What the archive writers make of hand-made entries is read by stock pg_restore.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use pgark::archive::toc::Toc;
 use pgark::archive::{
-    ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, ManifestData, create, own_dumper_version,
+    ArchiveFormat, ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, ManifestData, create,
+    own_dumper_version,
 };
 use pgark::codec::{Algorithm, Compression, RowHasher};
 use pgark::model::{CatalogId, DumpId, Oid, Section, TocEntry};
@@ -62,11 +63,12 @@ fn entries() -> Vec<TocEntry> {
 
 const ROWS: [&str; 3] = ["one\n\\N\n", "\\\\.\n", "größe\\tand\\nmore\n"];
 
-fn write(path: &Path, algorithm: Algorithm, version: ArchiveVersion) {
+fn write(path: &Path, format: ArchiveFormat, algorithm: Algorithm, version: ArchiveVersion) {
     let compression = Compression::new(algorithm);
     let created =
         ArchiveTime { second: 1, minute: 2, hour: 3, day: 4, month: 4, year: 126, is_dst: 0 };
     let header = ArchiveHeader {
+        format,
         version,
         database: "hand made".into(),
         server_version: "18.6".into(),
@@ -95,6 +97,12 @@ fn write(path: &Path, algorithm: Algorithm, version: ArchiveVersion) {
 
 #[test]
 fn stock_pg_restore_reads_every_version_and_codec() {
+    for format in [ArchiveFormat::Directory, ArchiveFormat::Custom, ArchiveFormat::Tar] {
+        stock_reads(format);
+    }
+}
+
+fn stock_reads(format: ArchiveFormat) {
     let folder = tempfile::tempdir().expect("temp");
     for stock in oracle::all() {
         for algorithm in Algorithm::ALL.into_iter().filter(|a| stock.knows(a.name())) {
@@ -102,11 +110,12 @@ fn stock_pg_restore_reads_every_version_and_codec() {
                 let named = version.has_algorithm()
                     || matches!(algorithm, Algorithm::None | Algorithm::Gzip);
                 // 15 reads 1.14 and nothing newer.
-                if !named || (stock.major() < 16 && version > ArchiveVersion::V1_14) {
+                let known = format.check_compression(Compression::new(algorithm)).is_ok();
+                if !known || !named || (stock.major() < 16 && version > ArchiveVersion::V1_14) {
                     continue;
                 }
                 let path = folder.path().join(format!("{}-{algorithm}-{version}", stock.major()));
-                write(&path, algorithm, version);
+                write(&path, format, algorithm, version);
                 let list = stock.pg_restore(&["-l"], &path).success();
                 assert_eq!(list.stderr, "");
                 let listed: Vec<&str> =
@@ -137,7 +146,7 @@ fn stock_pg_restore_reads_every_version_and_codec() {
 fn sha256sum_reads_the_checksums() {
     let folder = tempfile::tempdir().expect("temp");
     let path = folder.path().join("archive");
-    write(&path, Algorithm::Gzip, ArchiveVersion::V1_14);
+    write(&path, ArchiveFormat::Directory, Algorithm::Gzip, ArchiveVersion::V1_14);
     let check = || {
         std::process::Command::new("sha256sum")
             .args(["--check", "--strict", "--quiet", "SHA256SUMS"])

@@ -44,13 +44,13 @@ fn usage_is_refused_before_anything_else() {
             code: 2,
         },
         Case {
-            name: "a format that is not written",
+            name: "a compression that the format does not have",
             variables: &[],
-            arguments: &["dump", "-Fc", "shop"],
+            arguments: &["dump", "-Ft", "-Zgzip", "shop"],
             code: 2,
         },
         Case {
-            name: "an output name of such a format",
+            name: "an output name of a format that is not written",
             variables: &[],
             arguments: &["dump", "shop", "-f", "shop.sql.zst"],
             code: 2,
@@ -86,15 +86,15 @@ fn usage_is_refused_before_anything_else() {
 
     For more information, try '--help'.
 
-    ## a format that is not written (2)
-    error: --format asks for the custom format, which this version of pgark does not write
+    ## a compression that the format does not have (2)
+    error: compression is not supported by tar archive format
 
-    hint: use --format directory, or an output name without .sql, .dump or .tar
+    hint: leave --compress out, or use --format custom
 
-    ## an output name of such a format (2)
+    ## an output name of a format that is not written (2)
     error: the name of the output asks for the plain format, which this version of pgark does not write
 
-    hint: use --format directory, or an output name without .sql, .dump or .tar
+    hint: use --format directory, custom or tar
     hint: for the definitions alone, "pgark pg_dump --schema-only" prints them
 
     ## unknown compression (2)

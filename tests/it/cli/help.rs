@@ -65,6 +65,8 @@ fn the_host_is_h_and_help_is_a_question_mark() {
       -?, --help                        Print help
       -Z, --compress <SPEC>             Compression: none, gzip, lz4 or zstd, with level and details as
                                         in zstd:9 [default: zstd]
+          --archive-version <VERSION>   Layout version of the archive: 1.14, 1.15 or 1.16 [default: the
+                                        oldest that can hold it]
           --lock-wait-timeout <TIME>    Do not wait longer than this for the lock of a table, such as
                                         30s
           --dry-run                     Print what would be dumped, how large it is and how it would be

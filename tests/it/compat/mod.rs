@@ -1,6 +1,7 @@
 //! The sample database and stock tools: what pgark writes they read, what they write pgark reads.
 
 mod foreign_archives;
+mod formats;
 mod pg_restore;
 mod plain_text;
 mod round_trip;

@@ -1,0 +1,172 @@
+//! The large objects of a custom archive: each piece in a file without a name, all of them one block.
+//!
+//! ```text
+//! 3 | entry id | oid, chunks | oid, chunks | ...  piece 0 | oid, chunks ...  piece 1 | 0
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::LARGE_OBJECTS_BLOCK;
+use super::writer::{Block, Out, storage};
+use crate::archive::block::{BlockCodec, EncodedBlock};
+use crate::archive::large_objects::OpenObject;
+use crate::archive::primitive::PrimitiveWriter;
+use crate::archive::{
+    LargeObjectPiece, LargeObjectsWriter, ManifestLargeObject, ManifestLargeObjects,
+};
+use crate::codec::{ADLER32_START, HashingWriter, adler32_join};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{DumpId, Oid};
+
+/// The large objects of one entry.
+#[derive(Debug)]
+pub(super) struct CustomLargeObjects {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    dump_id: DumpId,
+    codec: BlockCodec,
+    out: Arc<Out>,
+    /// The pieces that are complete, by number.
+    pieces: Mutex<BTreeMap<usize, (File, Vec<ManifestLargeObject>)>>,
+}
+
+impl CustomLargeObjects {
+    pub(super) fn new(dump_id: DumpId, codec: BlockCodec, out: Arc<Out>) -> Self {
+        let shared = Shared { dump_id, codec, out, pieces: Mutex::default() };
+        CustomLargeObjects { shared: Arc::new(shared) }
+    }
+}
+
+impl LargeObjectsWriter for CustomLargeObjects {
+    fn piece(&self, index: usize) -> Result<Box<dyn LargeObjectPiece>> {
+        self.shared.lock().remove(&index);
+        let out = &self.shared.out;
+        let spool = tempfile::tempfile_in(&out.spool_folder)
+            .map_err(|error| storage(&out.spool_folder, error))?;
+        Ok(Box::new(CustomPiece {
+            shared: Arc::clone(&self.shared),
+            index,
+            spool: BufWriter::with_capacity(1 << 16, spool),
+            open: None,
+            adler32: ADLER32_START,
+            objects: Vec::new(),
+        }))
+    }
+
+    fn finish(&self, pieces: usize) -> Result<ManifestLargeObjects> {
+        let shared = &*self.shared;
+        let complete = std::mem::take(&mut *shared.lock());
+        if complete.len() != pieces {
+            let reason = format!("{} of {pieces} pieces are complete", complete.len());
+            return Err(shared.internal(&reason));
+        }
+        let (mut parts, objects): (Vec<File>, Vec<_>) = complete.into_values().unzip();
+        let mut tail = Vec::new();
+        let mut content = HashingWriter::new(io::sink());
+        let hashed = PrimitiveWriter::new(&mut tail).integer(0).and_then(|()| {
+            for part in &mut parts {
+                part.rewind()?;
+                io::copy(part, &mut content)?;
+            }
+            content.write_all(&tail)
+        });
+        hashed.map_err(|error| storage(&shared.out.shown, error))?;
+        let (_, sha256, stored_bytes) = content.finish();
+        shared.out.add(shared.dump_id, Block { kind: LARGE_OBJECTS_BLOCK, parts, tail })?;
+        Ok(ManifestLargeObjects {
+            dump_id: shared.dump_id.0,
+            file: shared.out.file_name(),
+            stored_bytes,
+            sha256,
+            objects: objects.into_iter().flatten().collect(),
+        })
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, (File, Vec<ManifestLargeObject>)>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn internal(&self, reason: &str) -> Error {
+        let shown = self.out.shown.display();
+        Error::new(ErrorKind::Internal, format!("large objects of \"{shown}\": {reason}"))
+    }
+}
+
+/// Some of the objects.
+#[derive(Debug)]
+struct CustomPiece {
+    shared: Arc<Shared>,
+    index: usize,
+    spool: BufWriter<File>,
+    open: Option<OpenObject>,
+    /// The checksum of the open object's bytes.
+    adler32: u32,
+    objects: Vec<ManifestLargeObject>,
+}
+
+impl CustomPiece {
+    /// Writes stored bytes of the open object.
+    fn store(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Err(self.shared.internal("bytes outside of an object"));
+        };
+        open.stored(bytes);
+        self.spool.write_all(bytes).map_err(|error| storage(&self.shared.out.shown, error))
+    }
+}
+
+impl LargeObjectPiece for CustomPiece {
+    fn codec(&self) -> BlockCodec {
+        self.shared.codec
+    }
+
+    fn begin(&mut self, oid: Oid) -> Result<()> {
+        // As pg_dump: an oid above 2^31 is stored as a negative number.
+        PrimitiveWriter::new(&mut self.spool)
+            .integer(oid.0 as i32)
+            .map_err(|error| storage(&self.shared.out.shown, error))?;
+        self.open = Some(OpenObject::new(oid));
+        self.adler32 = ADLER32_START;
+        let head = self.shared.codec.head()?;
+        self.store(&head)
+    }
+
+    fn write(&mut self, block: &EncodedBlock) -> Result<()> {
+        self.store(&block.bytes)?;
+        self.adler32 = adler32_join(self.adler32, block.adler32, block.raw_bytes);
+        if let Some(open) = &mut self.open {
+            open.raw_bytes += block.raw_bytes;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, hash: u128) -> Result<()> {
+        let tail = self.shared.codec.tail(self.adler32)?;
+        self.store(&tail)?;
+        match self.open.take() {
+            Some(open) => self.objects.push(open.finish(hash)),
+            None => return Err(self.shared.internal("the end of no object")),
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let CustomPiece { shared, index, spool, open, mut objects, .. } = *self;
+        if open.is_some() {
+            return Err(shared.internal("an object without an end"));
+        }
+        objects.shrink_to_fit();
+        let spool =
+            spool.into_inner().map_err(|error| storage(&shared.out.shown, error.into_error()))?;
+        shared.lock().insert(index, (spool, objects));
+        Ok(())
+    }
+}
