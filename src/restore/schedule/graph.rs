@@ -82,6 +82,7 @@ impl<'a, 'b> Graph<'a, 'b> {
             graph.connect(position);
         }
         graph.order_definitions();
+        graph.order_constraint_names();
         graph.hold_data_back();
         graph.order_inherited_triggers();
         if keys == ExistingKeys::InForce {
@@ -320,6 +321,37 @@ impl<'a, 'b> Graph<'a, 'b> {
         }
     }
 
+    /// Keeps tables in the order of the archive where they may fight for the name of a constraint.
+    ///
+    /// From 18 on NOT NULL constraints have names. A partition, or what was one, has its parent's written
+    /// out, while the parent's is the one the server makes up from table and column; whoever comes second
+    /// must make way, so in the other order the parent's gets a number behind it.
+    fn order_constraint_names(&mut self) {
+        let is_table = |&position: &usize| {
+            self.items[position].entry.desc == "TABLE" && self.is_definition(position)
+        };
+        let tables: Vec<usize> = (0..self.items.len()).filter(is_table).collect();
+        let key = |position: usize| self.items[position].entry.namespace.as_deref();
+        let by_name: HashMap<_, usize> = tables
+            .iter()
+            .map(|&position| ((key(position), self.items[position].entry.tag.as_str()), position))
+            .collect();
+        let mut pairs = Vec::new();
+        for &position in &tables {
+            let entry = self.items[position].entry;
+            for name in named_not_nulls(&entry.definition) {
+                let prefixes = name.match_indices('_').map(|(end, _)| &name[..end]);
+                let others = prefixes.filter_map(|tag| by_name.get(&(key(position), tag)).copied());
+                pairs.extend(others.map(|other| (position.max(other), position.min(other))));
+            }
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        for (later, earlier) in pairs {
+            self.must_follow(later, earlier);
+        }
+    }
+
     /// Lets data and all of post-data wait for all definitions.
     ///
     /// Rows depend on more than their table: a value of type `regclass` names any relation, a check or
@@ -487,6 +519,14 @@ impl<'a, 'b> Graph<'a, 'b> {
             }
         }
     }
+}
+
+/// Returns the names that a table's definition gives to NOT NULL constraints.
+fn named_not_nulls(definition: &str) -> impl Iterator<Item = &str> {
+    definition.split(" CONSTRAINT ").skip(1).filter_map(|rest| {
+        let (name, after) = rest.split_once(' ')?;
+        after.starts_with("NOT NULL").then(|| name.trim_matches('"'))
+    })
 }
 
 /// Where a definition stands in the order that dependency lists do not tell.

@@ -179,6 +179,22 @@ fn foreign_keys_of_a_partitioned_table_wait_for_the_data_of_its_partitions() {
 }
 
 #[test]
+fn a_table_waits_for_the_one_whose_constraint_names_it_has() {
+    let mut archive = Archive::default();
+    archive.add("TABLE", "events", &[]);
+    archive.add("TABLE", "former_part", &[]).definition =
+        "CREATE TABLE former_part (\n    at date CONSTRAINT events_at_not_null NOT NULL\n);".into();
+    let items = archive.items();
+    let mut schedule = Schedule::new(&items, Order::Parallel(2), limits(1, 1000));
+    let first = schedule.next().expect("a job");
+    assert_eq!(archive.name(first.items()[0]), "TABLE events");
+    assert!(schedule.next().is_none(), "the other one waits");
+    schedule.finish(&first);
+    let second = schedule.next().expect("a job");
+    assert_eq!(archive.name(second.items()[0]), "TABLE former_part");
+}
+
+#[test]
 fn unselected_entries_keep_the_order_of_what_is_around_them() {
     let archive = shop();
     let mut items = archive.items();
