@@ -2,7 +2,7 @@
 
 use super::make_roles;
 use crate::support::database::Database;
-use crate::support::oracle::{self, Oracle, RESTRICT_KEY};
+use crate::support::oracle::{self, Oracle, RESTRICT_KEY, without_internal_options};
 use crate::support::{World, every_server, server_of};
 
 /// Relations of every sort with rows of every sort that has its own kind of statistics.
@@ -41,6 +41,7 @@ vacuum "St a".r;
 fn stock_says(stock: &Oracle, archive: &std::path::Path) -> (String, Vec<String>) {
     let key = format!("--restrict-key={RESTRICT_KEY}");
     let script = stock.pg_restore(&["-f", "-", &key], archive).success().stdout;
+    let script = without_internal_options(script);
     // pgark says that it is the dumper.
     let script =
         script.lines().filter(|line| !line.starts_with("-- Dumped by")).collect::<Vec<_>>();
