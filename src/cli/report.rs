@@ -114,6 +114,9 @@ pub(super) fn restored(report: &RestoreReport) -> String {
     lines.line("tables", &count(report.tables.len() as u64));
     lines.line("rows", &count(report.rows));
     lines.line("data", &stored(report.bytes, report.stored_bytes));
+    if report.large_objects > 0 {
+        lines.line("large", &format!("{} objects", count(report.large_objects)));
+    }
     lines.line("speed", &speed(report.bytes, report.time));
     if let Some(table) = report.slowest_table() {
         lines.line("slowest", &format!("{} ({})", table.table, seconds(table.time)));

@@ -50,7 +50,7 @@ impl RestorePlan {
         } = self;
         let mut params = options.connection.clone();
         let mut report =
-            RestoreReport { checked: !expected.is_empty(), ..RestoreReport::default() };
+            RestoreReport { checked: archive.manifest().is_some(), ..RestoreReport::default() };
         let mut session = session;
         if options.create {
             interrupt.check()?;
