@@ -671,7 +671,7 @@ impl Worker {
         done: &mut Done,
     ) -> Result<()> {
         let entry = context.entry(item);
-        if context.is_fatal(&error) {
+        if context.is_fatal(&error) || becomes_somebody(statement) {
             context.tell_fatal(entry, part, statement, &error);
             return Err(error);
         }
@@ -733,6 +733,10 @@ impl Worker {
         name: &str,
     ) -> Result<Done> {
         let entry = context.entry(item);
+        let mut done = Done::default();
+        for statement in self.before(context, entry) {
+            self.try_one(context, item, &statement, &mut done).await?;
+        }
         let loaded = large_objects::load(
             &self.session,
             large_objects::Load {
@@ -747,10 +751,9 @@ impl Worker {
         .await;
         context.progress.finished(name);
         match loaded {
-            Ok(count) => Ok(Done { large_objects: count, ..Done::default() }),
+            Ok(count) => Ok(Done { large_objects: count, ..done }),
             Err(LoadError::Archive(error) | LoadError::Told(error)) => Err(error),
             Err(LoadError::Server(error) | LoadError::Rows(error)) => {
-                let mut done = Done::default();
                 self.note_failure(context, item, FailedPart::Load, "lo_put", error, &mut done)?;
                 Ok(done)
             }
