@@ -134,8 +134,10 @@ pub(crate) fn without_internal_options(text: String) -> String {
         let after = value.trim_start_matches(|digit: char| digit.is_ascii_digit());
         let before = &rest[..at];
         if before.ends_with(" SET (") && after.starts_with(");\n") {
-            // Names hold line ends, so the statement may have several lines.
-            kept.push_str(&before[..before.rfind("\nALTER ").map_or(0, |end| end + 1)]);
+            // Names hold line ends, so the statement may have several lines; behind what an object
+            // depends on stock ends no line.
+            let begin = before.rfind("\nALTER ").max(before.rfind(";ALTER "));
+            kept.push_str(&before[..begin.map_or(0, |end| end + 1)]);
             rest = &after[");\n".len()..];
         } else {
             kept.push_str(before.strip_suffix(", ").unwrap_or(before));
@@ -160,6 +162,9 @@ fn internal_options_are_taken_out_with_their_statements() {
     let alone = "x\nALTER TABLE t ALTER COLUMN a SET (pg_attver=1);\nALTER TABLE \"o\nT\" ALTER COLUMN b SET \
                  (pg_attver=23);\ny\n";
     assert_eq!(without_internal_options(alone.to_owned()), "x\ny\n");
+    let behind =
+        "ALTER x DEPENDS ON EXTENSION y;ALTER TABLE t ALTER COLUMN a SET (pg_attver=1);\nz\n";
+    assert_eq!(without_internal_options(behind.to_owned()), "ALTER x DEPENDS ON EXTENSION y;z\n");
     for with_others in
         ["(pg_attver=1, a=2, b=3)", "(a=2, pg_attver=1, b=3)", "(a=2, b=3, pg_attver=1)"]
     {
