@@ -196,7 +196,8 @@ fn every_stock_name_is_stood_in_for_by_link_and_by_verb() {
         ] {
             // The stock tools know no other code for failures.
             let run = run.fails_with(1);
-            assert!(run.stderr.starts_with(&format!("{name}: ")), "{}", run.stderr);
+            let hint = format!("{name}: hint: Try \"{name} --help\" for more information.\n");
+            assert!(run.stderr.ends_with(&hint), "{}", run.stderr);
         }
     }
 }
