@@ -76,8 +76,12 @@ pub struct Globals {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Connection`] when there is no session, [`ErrorKind::Usage`] for a pattern or an encoding that is
-/// none, [`ErrorKind::Server`] when the server refuses a question, such as that for passwords.
+/// [`Connection`] when there is no session, [`Usage`] for a pattern or an encoding that is none,
+/// [`Server`] when the server refuses a question, such as that for passwords.
+///
+/// [`Connection`]: crate::error::ErrorKind::Connection
+/// [`Usage`]: crate::error::ErrorKind::Usage
+/// [`Server`]: crate::error::ErrorKind::Server
 pub async fn globals(options: &GlobalsOptions, progress: &ProgressHandle) -> Result<Globals> {
     let session = Session::connect(&options.connection).await?;
     set_up(&session, options).await?;
