@@ -188,9 +188,11 @@ fn pgark(world: &World, uri: &str, options: &[&str]) -> String {
     world.pgark(&arguments).success().stdout
 }
 
-/// Makes the roles and tablespaces that belong to the whole server.
+/// Makes the roles and tablespaces that belong to the whole server. Several tests need them, so the one that
+/// comes second waits until the first has made them.
 fn make_roles(server: &Server) {
-    let mut sql = String::from("set allow_in_place_tablespaces = on;\n");
+    let mut sql =
+        String::from("select pg_advisory_lock(7071);\nset allow_in_place_tablespaces = on;\n");
     let mut make = |catalog: &str, column: &str, name: &str, command: String| {
         let literal = name.replace('\'', "''");
         sql.push_str(&format!(
