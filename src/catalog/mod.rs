@@ -62,7 +62,9 @@ use crate::model::{
 use crate::select::{LargeObjectChoice, Selection};
 
 pub use cluster::{RolePasswords, matching_databases, read_cluster};
-pub use keeper::{Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName};
+pub use keeper::{
+    Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName, Unreadable,
+};
 pub use large_object_bytes::{
     LargeObjectReading, LargeObjectRow, LargeObjectRows, unexpected_large_object,
 };

@@ -91,6 +91,8 @@ pub struct ServerError {
     pub data_type: Option<String>,
     /// The constraint concerned.
     pub constraint: Option<String>,
+    /// The statement that was refused, where it was at hand: no server sends it back.
+    pub statement: Option<String>,
 }
 
 impl ServerError {

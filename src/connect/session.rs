@@ -273,7 +273,10 @@ impl Session {
     /// Runs one or several statements and drops what they return.
     pub async fn execute(&self, purpose: &str, sql: &str) -> Result<()> {
         let sent = self.submit(purpose, &text::encode(sql))?;
-        self.settle(sent).await
+        match self.outcome(sent.answer).await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(self.refused(purpose, sql, failure)),
+        }
     }
 
     /// Sends one or several statements, in any encoding, and does not wait for the answer.
@@ -305,7 +308,7 @@ impl Session {
         let (reply, answer) = oneshot::channel();
         self.send(Request::Query { message, keep_rows: true, reply });
         let outcome = self.outcome(answer).await;
-        outcome.map_err(|failure| self.error(purpose, failure))
+        outcome.map_err(|failure| self.refused(purpose, sql, failure))
     }
 
     /// Begins a `COPY ... TO STDOUT`.
@@ -317,7 +320,7 @@ impl Session {
         self.send(Request::CopyOut { message, started, chunks, done });
         match starting.await {
             Ok(()) => Ok(CopyOut::new(self, purpose, receiver, outcome)),
-            Err(_) => Err(self.not_started(purpose, outcome).await),
+            Err(_) => Err(self.not_started(purpose, sql, outcome).await),
         }
     }
 
@@ -330,16 +333,21 @@ impl Session {
         self.send(Request::CopyIn { message, started, data, done });
         match starting.await {
             Ok(()) => Ok(CopyIn::new(self, purpose, sender, outcome)),
-            Err(_) => Err(self.not_started(purpose, outcome).await),
+            Err(_) => Err(self.not_started(purpose, sql, outcome).await),
         }
     }
 
-    async fn not_started(&self, purpose: &str, outcome: oneshot::Receiver<Outcome<u64>>) -> Error {
+    async fn not_started(
+        &self,
+        purpose: &str,
+        sql: &str,
+        outcome: oneshot::Receiver<Outcome<u64>>,
+    ) -> Error {
         let failure = match self.outcome(outcome).await {
             Err(failure) => failure,
             Ok(_) => Failure::Unexpected("the COPY did not begin"),
         };
-        self.error(purpose, failure)
+        self.refused(purpose, sql, failure)
     }
 
     fn send(&self, request: Request) {
@@ -352,6 +360,14 @@ impl Session {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::Lost(Box::new(self.shared.lost()))),
         }
+    }
+
+    /// As [`error`](Self::error), about a statement that is at hand.
+    fn refused(&self, purpose: &str, sql: &str, mut failure: Failure) -> Error {
+        if let Failure::Server(error) = &mut failure {
+            error.statement = Some(sql.to_owned());
+        }
+        self.error(purpose, failure)
     }
 
     pub(super) fn error(&self, purpose: &str, failure: Failure) -> Error {

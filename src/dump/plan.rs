@@ -18,7 +18,7 @@ use crate::archive::selection::{self, RestoreSelection};
 use crate::archive::{ArchiveFormat, ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
 use crate::catalog::{
     CatalogOptions, Keeper, KeeperOptions, LargeObjectReading, Obstacles, SessionSettings,
-    TableName,
+    TableName, Unreadable,
 };
 use crate::connect::Session;
 use crate::ddl::inserts::InsertShape;
@@ -142,6 +142,7 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
         snapshot: options.snapshot.clone(),
         lock_wait_timeout: options.lock_wait_timeout.clone(),
         request: options.selection.clone(),
+        unreadable: unreadable(options),
         catalog: CatalogOptions {
             schema: options.content.schema,
             data: options.content.data,
@@ -157,6 +158,14 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
             unlogged_data: !options.omit.unlogged_data,
         },
         interrupt: interrupt.clone(),
+    }
+}
+
+/// Whoever expects pg_dump expects to be told as pg_dump does, with the first refusal.
+fn unreadable(options: &DumpOptions) -> Unreadable {
+    match options.fidelity {
+        Fidelity::PgDump => Unreadable::LeaveToServer,
+        Fidelity::Corrected => Unreadable::Refuse,
     }
 }
 
@@ -215,7 +224,7 @@ async fn decide(
             entry.owner = entry.owner.take().map(|_| String::new());
         }
     }
-    let mut tables = planned_tables(&keeper, &entries).await?;
+    let mut tables = planned_tables(&keeper, &entries, unreadable(&options)).await?;
     if let RowForm::Inserts(inserts) = options.row_form {
         let (session, database) = (&keeper.session, &keeper.database);
         insert_shapes::read(session, database, &options, inserts, &mut tables).await?;
@@ -292,7 +301,11 @@ fn wanted(entries: Vec<TocEntry>, options: &DumpOptions) -> Vec<TocEntry> {
 }
 
 /// Collects the tables that have a data entry, refuses those that cannot be read, and asks for sizes.
-async fn planned_tables(keeper: &Keeper, entries: &[TocEntry]) -> Result<Vec<PlannedTable>> {
+async fn planned_tables(
+    keeper: &Keeper,
+    entries: &[TocEntry],
+    unreadable: Unreadable,
+) -> Result<Vec<PlannedTable>> {
     let database = &keeper.database;
     let mut tables = Vec::new();
     let mut oids = Vec::new();
@@ -328,7 +341,9 @@ async fn planned_tables(keeper: &Keeper, entries: &[TocEntry]) -> Result<Vec<Pla
             size: TableSize { main_bytes: 0, toast_bytes: 0, page_bytes: 8192, divisible: false },
         });
     }
-    Obstacles::of_relations(&keeper.session, &unlocked).await?.refuse(&keeper.session).await?;
+    if unreadable == Unreadable::Refuse {
+        Obstacles::of_relations(&keeper.session, &unlocked).await?.refuse(&keeper.session).await?;
+    }
     let sizes = read_sizes(&keeper.session, &oids).await?;
     for (table, oid) in tables.iter_mut().zip(&oids) {
         if let Some(size) = sizes.get(oid) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::Unreadable;
 use super::candidates::{Candidates, TableName};
 use super::session::SessionRecipe;
 use crate::connect::{Session, server_error, sqlstate};
@@ -39,6 +40,7 @@ pub(super) struct Locker<'a> {
     pub(super) keeper: &'a Session,
     pub(super) recipe: &'a SessionRecipe,
     pub(super) timeout: Option<&'a str>,
+    pub(super) unreadable: Unreadable,
     pub(super) progress: &'a ProgressHandle,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -125,7 +127,7 @@ impl Locker<'_> {
                 )
             }
             sqlstate::OUT_OF_MEMORY => Some(self.out_of_slots(error, tables).await),
-            sqlstate::INSUFFICIENT_PRIVILEGE => Some(
+            sqlstate::INSUFFICIENT_PRIVILEGE if self.unreadable == Unreadable::Refuse => Some(
                 Error::new(ErrorKind::Refused, "could not lock the tables: a privilege is missing")
                     .with_source(error),
             ),

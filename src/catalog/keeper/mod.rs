@@ -50,8 +50,20 @@ pub struct KeeperOptions {
     pub request: SelectionRequest,
     /// What is wanted of them.
     pub catalog: CatalogOptions,
+    /// What is done about wanted relations that the role may not read.
+    pub unreadable: Unreadable,
     /// Ends the waiting.
     pub interrupt: Interrupt,
+}
+
+/// What is done about wanted relations that the role may not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unreadable {
+    /// They are looked for before anything is locked, and refused all at once, with the remedy.
+    #[default]
+    Refuse,
+    /// They are asked for all the same: the server's first refusal, in its own words, is the answer.
+    LeaveToServer,
 }
 
 /// A session that holds locks and snapshot.
@@ -104,7 +116,9 @@ impl Keeper {
         for _ in 0..ATTEMPTS {
             interrupt.check()?;
             let before = Candidates::read(&session, &options.request, &options.catalog).await?;
-            before.refuse_if_incomplete(&session).await?;
+            if options.unreadable == Unreadable::Refuse {
+                before.refuse_if_incomplete(&session).await?;
+            }
             progress.phase("locking tables", before.tables.len() as u64, 0);
             session.execute("begin the transaction", options.transaction.begin()).await?;
             if let Some(snapshot) = &options.snapshot {
@@ -116,6 +130,7 @@ impl Keeper {
                 keeper: &session,
                 recipe: &recipe,
                 timeout: options.lock_wait_timeout.as_deref(),
+                unreadable: options.unreadable,
                 progress,
                 interrupt,
             };

@@ -7,7 +7,8 @@ use pgark::progress::silent;
 use pgark::select::{SelectionRequest, TablePattern};
 
 use super::params_as;
-use crate::support::servers;
+use crate::support::command::Run;
+use crate::support::{World, oracle, servers};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_cannot_be_read_is_named_with_the_remedy() {
@@ -58,5 +59,42 @@ async fn everything_that_cannot_be_read_is_named_with_the_remedy() {
             .execute("drop", &format!("drop owned by {role} cascade; drop role {role}"))
             .await
             .expect("drop");
+    }
+}
+
+#[test]
+fn the_stand_in_fails_with_the_servers_first_refusal() {
+    let Some(stock) = oracle::record() else { return };
+    for server in servers() {
+        let database = server.database("dump_refused");
+        let role = format!("{}_reader", database.name());
+        database.execute(&format!(
+            "create role {role} login;
+             create schema hidden; create table hidden.t(a int); create table closed(a int);
+             create table secret(a int); alter table secret enable row level security;
+             create sequence steps; grant select on secret to {role}; grant usage on schema hidden to {role};
+             create foreign data wrapper dumb; create server nowhere foreign data wrapper dumb;
+             create foreign table far(a int) server nowhere; grant select on far to {role};"
+        ));
+        let foreign: [&str; 3] = ["--include-foreign-data=nowhere", "-t", "far"];
+        for options in [
+            &["-t", "hidden.t"][..],
+            &["-t", "closed"],
+            &["-t", "secret"],
+            &["-N", "none"],
+            &foreign,
+        ] {
+            let arguments = [&["-d", database.uri(), "--role", &role], options].concat();
+            let theirs = Run::of(stock.command("pg_dump").args(&arguments)).fails_with(1);
+            let ours = World::new().pgark(&[&["pg_dump"], &arguments[..]].concat()).fails_with(1);
+            // The two ask in other words.
+            let said = |run: &Run| {
+                let (said, asked) = run.stderr.split_once("detail: Query was: ").expect("a query");
+                assert!(!asked.trim().is_empty());
+                said.to_owned()
+            };
+            assert_eq!(said(&ours), said(&theirs), "{options:?} on {server}");
+        }
+        database.execute(&format!("drop owned by {role} cascade; drop role {role}"));
     }
 }
