@@ -5,9 +5,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::archive::ArchiveVersion;
+use crate::sql::text;
 
 const AFTER_HELP: &str = "\
 Without -d the connection comes from DATABASE_URL or the PG* variables, as psql takes it;
@@ -18,6 +20,11 @@ with any -d, DATABASE_URL is ignored.
 Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before anything was
 changed, 5 declined, 6 not found, 7 locked, 8 storage, 9 verification failed, 10 partial,
 130 and 143 signals.";
+
+/// Takes paths as they were typed: what is not UTF-8 comes as text that carries it.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    NonEmptyStringValueParser::new().map(|typed| text::path(&typed))
+}
 
 /// Dump, restore and prove PostgreSQL databases without any client tool
 #[derive(Debug, Parser)]
@@ -188,7 +195,7 @@ pub(super) struct DumpArguments {
     ///
     /// A custom or tar archive may go to a pipe or a device, and with "-" to standard output; then it has
     /// no manifest.
-    #[arg(short = 'f', long, value_name = "PATH")]
+    #[arg(short = 'f', long, value_name = "PATH", value_parser = path())]
     pub(super) file: Option<PathBuf>,
 
     /// Format of the output: directory, custom, tar or plain
@@ -330,7 +337,7 @@ Examples:
   pgark restore -d shop_copy shop.sql.gz")]
 pub(super) struct RestoreArguments {
     /// Archive or script to load; - reads a script from standard input
-    #[arg(value_name = "ARCHIVE")]
+    #[arg(value_name = "ARCHIVE", value_parser = path())]
     pub(super) archive: PathBuf,
 
     /// Number of connections that load [default: number of cores, at most 8]
@@ -459,7 +466,7 @@ Examples:
   pgark verify shop-20260131T020000Z --against shop_copy")]
 pub(super) struct VerifyArguments {
     /// Archive to check
-    #[arg(value_name = "ARCHIVE")]
+    #[arg(value_name = "ARCHIVE", value_parser = path())]
     pub(super) archive: PathBuf,
 
     /// Check the checksums of the files and nothing inside them
@@ -502,7 +509,7 @@ Examples:
   pgark inspect shop.dump --diff postgres://localhost/shop")]
 pub(super) struct InspectArguments {
     /// Archive to look into
-    #[arg(value_name = "ARCHIVE")]
+    #[arg(value_name = "ARCHIVE", value_parser = path())]
     pub(super) archive: PathBuf,
 
     /// Print the table of contents in the form of pg_restore --list
@@ -585,7 +592,7 @@ pub(super) struct DemoArguments {
     pub(super) compress: String,
 
     /// Directory with initdb and postgres [default: PGARK_POSTGRES_BIN, then the usual places]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     pub(super) binaries: Option<PathBuf>,
 
     /// Use the server of DATABASE_URL without asking
@@ -593,7 +600,7 @@ pub(super) struct DemoArguments {
     pub(super) yes: bool,
 
     /// Keep the archive in this directory
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path())]
     pub(super) keep: Option<PathBuf>,
 
     #[command(flatten)]

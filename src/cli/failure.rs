@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::signals;
 use crate::error::{Error, ErrorKind};
+use crate::sql::text;
 
 /// An error as JSON.
 #[derive(Debug, Serialize)]
@@ -44,9 +45,11 @@ fn causes(error: &Error) -> Vec<String> {
 
 /// Writes an error to standard error.
 pub(super) fn print(error: &Error, json: bool, color: bool) {
-    let text = if json { as_json(error) } else { as_text(error, color) };
+    let words = if json { as_json(error) } else { as_text(error, color) };
+    // JSON is UTF-8; people see names as they have typed them.
+    let bytes = if json { words.as_bytes().into() } else { text::encode(&words) };
     // When standard error is gone there is nobody left to tell.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = std::io::stderr().lock().write_all(&bytes);
 }
 
 fn as_json(error: &Error) -> String {

@@ -27,6 +27,7 @@ mod world;
 mod zone;
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ use self::arguments::{Arguments, Command};
 use self::world::World;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Interrupt;
+use crate::sql::text;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -44,7 +46,8 @@ pub fn main() -> ExitCode {
     if let Some((stand_in, program, arguments)) = drop_in(&typed) {
         return stand_in(program, arguments, &world);
     }
-    let arguments = match Arguments::try_parse_from(&typed) {
+    let carried = typed.iter().map(|argument| text::decode(argument.as_bytes()));
+    let arguments = match Arguments::try_parse_from(carried) {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error, &typed, &world),
     };
@@ -76,7 +79,7 @@ fn drop_in(typed: &[OsString]) -> Option<(StandIn, String, Vec<OsString>)> {
     let named = |name: &OsStr| DROP_INS.into_iter().find(|(drop_in, _)| name == *drop_in);
     let program = typed.first()?;
     if let Some((_, stand_in)) = named(Path::new(program).file_stem()?) {
-        let program = drop_in::getopt::argument_text(program);
+        let program = text::decode(program.as_bytes());
         return Some((stand_in, program, typed[1..].to_vec()));
     }
     let (name, stand_in) = named(typed.get(1)?)?;

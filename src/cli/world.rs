@@ -3,6 +3,7 @@
 //! Nothing else in pgark reads them; what the library needs is handed down from here as values.
 
 use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Local, Utc};
@@ -10,6 +11,7 @@ use chrono::{DateTime, Local, Utc};
 use super::arguments::Jobs;
 use super::zone;
 use crate::connect::Environment;
+use crate::sql::text;
 
 /// More connections than this are asked for only by a person who knows the server.
 const MOST_DEFAULT_JOBS: usize = 8;
@@ -31,9 +33,7 @@ impl World {
     /// Looks around.
     pub(super) fn look() -> World {
         let variables = std::env::vars_os()
-            .map(|(name, value)| {
-                (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
-            })
+            .map(|(name, value)| (text::decode(name.as_bytes()), text::decode(value.as_bytes())))
             .collect();
         let environment = Environment { variables, home: std::env::home_dir(), user: user_name() };
         let stderr_is_terminal = std::io::stderr().is_terminal();
@@ -83,16 +83,17 @@ impl World {
 fn user_name() -> Option<String> {
     let id = rustix::process::geteuid().as_raw();
     let users = std::fs::read("/etc/passwd").unwrap_or_default();
-    let users = String::from_utf8_lossy(&users);
+    let users = text::decode(&users);
     let of_id = |line: &str| {
         let mut fields = line.split(':');
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
     };
+    let variable = |name| std::env::var_os(name).map(|value| text::decode(value.as_bytes()));
     users
         .lines()
         .find_map(of_id)
-        .or_else(|| std::env::var("USER").ok())
-        .or_else(|| std::env::var("LOGNAME").ok())
+        .or_else(|| variable("USER"))
+        .or_else(|| variable("LOGNAME"))
         .filter(|name| !name.is_empty())
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Local};
 
+use crate::sql::text;
+
 /// A file of a zone has a few kilobytes.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
@@ -26,7 +28,7 @@ fn read_zone(zone: Option<&str>) -> Option<Vec<u8>> {
     let path = match zone.map(|zone| zone.trim_start_matches(':')) {
         None => PathBuf::from("/etc/localtime"),
         Some("") => return None,
-        Some(zone) if zone.starts_with('/') => PathBuf::from(zone),
+        Some(zone) if zone.starts_with('/') => text::path(zone),
         Some(zone) => Path::new("/usr/share/zoneinfo").join(zone),
     };
     let metadata = std::fs::metadata(&path).ok()?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::endpoint::{Encryption, Endpoint, shuffle};
 use super::failure::{Cause, Failure, Step};
 use super::login::{self, Login};
+use super::outgoing::TAKES_BYTES;
 use super::params::{ConnectParams, TargetSession};
 use super::session::Session;
 use super::tls::{Connector, SslMode};
@@ -86,6 +87,10 @@ impl Search<'_> {
                 }
             };
             let session = Session::begin(login)?;
+            if session.parameter("client_encoding").as_deref() == Some(TAKES_BYTES) {
+                // The login has done without conversion; from here on text is what it always is.
+                session.execute("set the encoding", "set client_encoding to 'UTF8'").await?;
+            }
             return match mismatch(&session, target).await? {
                 None => Ok(Attempt::Connected(Box::new(session))),
                 Some(why) => {

@@ -6,6 +6,7 @@
 
 use super::keyword::{Origin, Settings};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::text;
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 
@@ -190,7 +191,7 @@ fn decode(text: &str) -> Result<String> {
         bytes.push(byte);
         rest = &tail[2..];
     }
-    String::from_utf8(bytes).map_err(|_| broken("a URI holds %xx sequences that are not UTF-8"))
+    Ok(text::decode(&bytes))
 }
 
 #[cfg(test)]

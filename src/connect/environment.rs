@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// What libpq would look up in the process around it.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// The environment variables.
+    /// The environment variables, as [`crate::sql::text`] carries bytes that are not UTF-8.
     pub variables: BTreeMap<String, String>,
     /// The home directory, where `.pgpass`, `.pg_service.conf` and `.postgresql/` are looked for.
     pub home: Option<PathBuf>,

@@ -22,10 +22,13 @@ use super::authentication::Watch;
 use super::cancel::Canceller;
 use super::endpoint::{Encryption, Endpoint};
 use super::failure::{Cause, Failure, Step};
+use super::outgoing::Outgoing;
 use super::params::ConnectParams;
 use super::rows::Reader;
+use super::secret::Secret;
 use super::server_error::ServerError;
 use super::wire::Wire;
+use crate::sql::text;
 
 /// Messages of a login are short; more is no PostgreSQL server.
 const LONGEST_LOGIN_MESSAGE: usize = 256 * 1024;
@@ -55,7 +58,8 @@ pub(super) async fn log_in(
     let encrypted = opened.end_point.is_some();
     let (password, password_origin) = params.password(&endpoint.host).unzip();
     let watch = Watch::new(params.required_authentication.clone(), password.is_some());
-    let state = Arc::new(Mutex::new(Watched::new(opened.wire, watch)));
+    let watched = Watched::new(opened.wire, watch, &params.user, password.clone());
+    let state = Arc::new(Mutex::new(watched));
 
     let mut config = Config::new();
     config
@@ -64,7 +68,7 @@ pub(super) async fn log_in(
         .application_name(&params.application_name)
         .channel_binding(params.channel_binding);
     if let Some(password) = &password {
-        config.password(password.reveal());
+        config.password(text::encode(password.reveal()));
     }
     if let Some(options) = &params.options {
         config.options(options);
@@ -146,9 +150,15 @@ impl From<tokio_postgres::Error> for Cause {
     }
 }
 
+/// The request for an MD5 password.
+const MD5: i32 = 5;
+
 /// What passes by during a login.
 struct Watched {
     wire: Option<Wire>,
+    outgoing: Outgoing,
+    user: String,
+    password: Option<Secret>,
     inbuf: BytesMut,
     /// Bytes at the front of `inbuf` that were looked at and may be handed on.
     cleared: usize,
@@ -164,9 +174,12 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(wire: Wire, authentication: Watch) -> Self {
+    fn new(wire: Wire, authentication: Watch, user: &str, password: Option<Secret>) -> Self {
         Watched {
             wire: Some(wire),
+            outgoing: Outgoing::new(),
+            user: user.to_owned(),
+            password,
             inbuf: BytesMut::new(),
             cleared: 0,
             parameters: HashMap::new(),
@@ -209,7 +222,13 @@ impl Watched {
                 if self.inbuf.len() > length {
                     let message = self.inbuf[..=length].to_vec();
                     self.look(message[0], &message[5..])?;
-                    self.cleared = length + 1;
+                    if message[0] == b'S' {
+                        // A setting may hold a name that is not UTF-8, which tokio-postgres refuses to
+                        // read; it has no use for settings.
+                        self.inbuf.advance(length + 1);
+                    } else {
+                        self.cleared = length + 1;
+                    }
                     continue;
                 }
             }
@@ -233,8 +252,7 @@ impl Watched {
             }
             b'S' => {
                 if let (Some(name), Some(value)) = (fields.cstr(), fields.cstr()) {
-                    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-                    self.parameters.insert(text(name), text(value));
+                    self.parameters.insert(text::decode(name), text::decode(value));
                 }
             }
             b'N' => self.notices.push_back(ServerError::parse(body)),
@@ -243,6 +261,11 @@ impl Watched {
                 if let Err(refusal) = self.authentication.judge(body) {
                     self.refusal = Some(refusal);
                     return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                if let (Some(MD5), Some(password)) = (fields.i32(), &self.password)
+                    && let Some(salt) = fields.take(4).and_then(|salt| salt.try_into().ok())
+                {
+                    self.outgoing.answer_md5(&self.user, password.reveal(), salt);
                 }
             }
             b'Z' => self.ready = true,
@@ -258,11 +281,12 @@ struct LoginWire(Arc<Mutex<Watched>>);
 impl LoginWire {
     fn with_wire<T>(
         &self,
-        work: impl FnOnce(Pin<&mut Wire>) -> Poll<io::Result<T>>,
+        work: impl FnOnce(&mut Outgoing, Pin<&mut Wire>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut watched.wire {
-            Some(wire) => work(Pin::new(wire)),
+        let Watched { wire, outgoing, .. } = &mut *watched;
+        match wire {
+            Some(wire) => work(outgoing, Pin::new(wire)),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -281,18 +305,21 @@ impl AsyncRead for LoginWire {
 impl AsyncWrite for LoginWire {
     fn poll_write(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.with_wire(|wire| wire.poll_write(cx, bytes))
+        self.with_wire(|outgoing, _| {
+            outgoing.accept(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with_wire(|wire| wire.poll_flush(cx))
+        self.with_wire(|outgoing, wire| outgoing.poll_flush(wire, cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with_wire(|wire| wire.poll_shutdown(cx))
+        self.with_wire(|_, wire| wire.poll_shutdown(cx))
     }
 }
 

@@ -16,6 +16,7 @@ mod environment;
 mod failure;
 mod keyword;
 mod login;
+mod outgoing;
 mod params;
 mod passfile;
 mod pooler;

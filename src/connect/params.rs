@@ -18,6 +18,7 @@ use super::secret::Secret;
 use super::service;
 use super::tls::TlsOptions;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::text;
 
 /// The port of a server that was not told otherwise.
 const DEFAULT_PORT: u16 = 5432;
@@ -200,7 +201,7 @@ impl ConnectParams {
             };
         let passfile = settings
             .get("passfile")
-            .map(PathBuf::from)
+            .map(text::path)
             .or_else(|| environment.home.as_ref().map(|home| home.join(".pgpass")));
         let (passfile, warning) = match (&password, passfile) {
             (None, Some(path)) => Passfile::read(&path),

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::secret::Secret;
+use crate::sql::text;
 
 /// The lines of a password file.
 #[derive(Debug, Clone, Default)]
@@ -45,9 +46,7 @@ impl Passfile {
             return (nothing, Some(warning));
         }
         match std::fs::read(path) {
-            Ok(bytes) => {
-                (Passfile { lines: parse(&String::from_utf8_lossy(&bytes)), ..nothing }, None)
-            }
+            Ok(bytes) => (Passfile { lines: parse(&text::decode(&bytes)), ..nothing }, None),
             Err(error) => (
                 nothing,
                 Some(format!("the password file {} cannot be read: {error}", path.display())),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 use super::keyword::{Origin, Settings};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::text;
 
 /// Where Debian's libpq looks when `PGSYSCONFDIR` says nothing; others have a directory under their prefix.
 const SYSTEM_DIRECTORY: &str = "/etc/postgresql-common";
@@ -56,15 +57,17 @@ struct Candidate {
 fn candidates(environment: &Environment) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     match (environment.variable("PGSERVICEFILE"), &environment.home) {
-        (Some(path), _) => candidates.push(Candidate { path: path.into(), is_required: true }),
+        (Some(path), _) => candidates.push(Candidate { path: text::path(path), is_required: true }),
         (None, Some(home)) => {
             candidates.push(Candidate { path: home.join(".pg_service.conf"), is_required: false })
         }
         (None, None) => {}
     }
     let directory = environment.variable("PGSYSCONFDIR").unwrap_or(SYSTEM_DIRECTORY);
-    candidates
-        .push(Candidate { path: Path::new(directory).join("pg_service.conf"), is_required: false });
+    candidates.push(Candidate {
+        path: text::path(directory).join("pg_service.conf"),
+        is_required: false,
+    });
     candidates
 }
 

@@ -26,6 +26,7 @@ use super::certificate::{self, Roots, Verifier};
 use super::environment::Environment;
 use super::keyword::{Settings, choice, invalid};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::text;
 
 /// The protocol name that servers since 17 want to hear.
 const ALPN: &[u8] = b"postgresql";
@@ -89,8 +90,7 @@ impl TlsOptions {
     ) -> Result<TlsOptions> {
         let home =
             |name: &str| environment.home.as_ref().map(|home| home.join(".postgresql").join(name));
-        let file =
-            |key: &str, name: &str| settings.get(key).map(PathBuf::from).or_else(|| home(name));
+        let file = |key: &str, name: &str| settings.get(key).map(text::path).or_else(|| home(name));
         let root = match settings.get("sslrootcert") {
             Some("system") => Root::System,
             _ => file("sslrootcert", "root.crt").map_or(Root::Nowhere, Root::File),
@@ -146,7 +146,7 @@ impl TlsOptions {
             certificate: file("sslcert", "postgresql.crt"),
             key: file("sslkey", "postgresql.key"),
             crl: file("sslcrl", "root.crl"),
-            crl_directory: settings.get("sslcrldir").map(PathBuf::from),
+            crl_directory: settings.get("sslcrldir").map(text::path),
             certificate_mode: certificate_mode.unwrap_or(CertificateMode::Allow),
             names_host: choice(settings, "sslsni", &[("0", false), ("1", true)])?.unwrap_or(true),
             versions: versions(settings)?,

@@ -6,6 +6,9 @@
 //! byte in the same way, so [`decode`] followed by [`encode`] returns exactly the bytes it began with.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 /// The first of the 256 characters that stand for raw bytes.
 const FIRST: u32 = 0x10_FF00;
@@ -41,6 +44,11 @@ pub fn encode(text: &str) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(bytes)
+}
+
+/// Returns the path that `text` carries.
+pub fn path(text: &str) -> PathBuf {
+    OsString::from_vec(encode(text).into_owned()).into()
 }
 
 fn is_carrier(character: char) -> bool {

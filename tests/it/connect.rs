@@ -65,6 +65,7 @@ struct SecureServer {
 const ROLES: &str = "create role scram login password 'scram';
     create role certified login;
     create role nobody login;
+    create role raw;
     create role unencrypted login;
     create role trusted login;
     create role plain login password 'plain';
@@ -74,6 +75,7 @@ const ROLES: &str = "create role scram login password 'scram';
 const HBA: &str = "local all all trust
 hostssl all scram 127.0.0.1/32 scram-sha-256
 host all md5 127.0.0.1/32 md5
+host all +raw 127.0.0.1/32 md5
 host all plain 127.0.0.1/32 password
 hostssl all certified 127.0.0.1/32 cert
 hostnossl all unencrypted 127.0.0.1/32 trust

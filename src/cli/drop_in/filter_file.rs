@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use super::getopt;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::select::{FilterError, FilterItem, FilterReader};
+use crate::sql::text;
 
 /// Reads a filter file, or standard input for `-`, and hands over its items in order.
 ///
@@ -22,7 +22,7 @@ pub(in crate::cli) fn read_filter(
             "could not read filter from standard input".to_owned()
         })?;
     } else {
-        file = std::fs::read(getopt::path(name))
+        file = std::fs::read(text::path(name))
             .context(ErrorKind::Storage, || format!("could not open filter file \"{name}\""))?;
     }
     for item in FilterReader::new(&file) {

@@ -6,9 +6,8 @@
 //! and in order, because the tools complain about the first wrong thing, whatever follows it.
 
 use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::sql::text;
 
@@ -143,23 +142,15 @@ impl<Id: Copy + PartialEq> Getopt<Id> {
     }
 }
 
-/// Returns the path that a value names.
-pub(super) fn path(value: &str) -> PathBuf {
-    argument(value).into()
-}
-
 /// Returns a value as an argument, byte for byte as it came.
 pub(super) fn argument(value: &str) -> OsString {
-    OsString::from_vec(text::encode(value).into_owned())
-}
-
-/// Returns the text that an argument carries.
-pub(in crate::cli) fn argument_text(argument: &OsStr) -> String {
-    text::decode(argument.as_bytes())
+    text::path(value).into_os_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
     use proptest::prelude::*;
 

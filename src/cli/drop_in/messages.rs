@@ -1,13 +1,16 @@
 //! Messages in the form of PostgreSQL's tools: `TOOL: error: ...`, `TOOL: warning: ...`, `TOOL: hint: ...`.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::getopt::Misuse;
+use super::server_message::server_message;
 use crate::connect::server_error;
 use crate::error::{Error, ErrorKind};
 use crate::progress::Progress;
 use crate::select::PatternError;
+use crate::sql::text;
 
 /// Who speaks.
 #[derive(Debug)]
@@ -28,9 +31,8 @@ impl Speaker {
     }
 
     /// Says something on standard error.
-    #[expect(clippy::print_stderr, reason = "the messages of a command line tool")]
     pub(in crate::cli) fn say(&self, message: &str) {
-        eprintln!("{}: {message}", self.tool);
+        complain(&format!("{}: {message}\n", self.tool));
     }
 
     /// Prints what was asked for on standard output and ends.
@@ -42,9 +44,8 @@ impl Speaker {
 
     /// Complains about an argument in the words of the C library, which begin with the name that the tool
     /// was called by.
-    #[expect(clippy::print_stderr, reason = "the messages of a command line tool")]
     pub(super) fn refuse_as(&self, program: &str, misuse: &Misuse) -> ExitCode {
-        eprintln!("{program}: {}", misuse.0);
+        complain(&format!("{program}: {}\n", misuse.0));
         self.point_to_help()
     }
 
@@ -74,8 +75,13 @@ impl Speaker {
                 self.say(&text);
             }
         }
-        if error.kind() == ErrorKind::Server && server_error(error).is_some() {
-            self.say(&format!("detail: {error}"));
+        if error.kind() == ErrorKind::Server
+            && let Some(refusal) = server_error(error)
+        {
+            match &refusal.statement {
+                Some(statement) => self.say(&format!("detail: Query was: {statement}")),
+                None => self.say(&format!("detail: {error}")),
+            }
         }
         for hint in error.hints() {
             self.say(&format!("hint: {hint}"));
@@ -89,6 +95,11 @@ impl Speaker {
     }
 }
 
+/// Writes to standard error, names as their bytes; when it is gone there is nobody left to tell.
+fn complain(words: &str) {
+    let _ = std::io::stderr().lock().write_all(&text::encode(words));
+}
+
 /// Returns the words of the stock tools for the failures that people and scripts look for by them.
 fn stock_words(error: &Error) -> Option<String> {
     let mut cause = std::error::Error::source(error);
@@ -99,11 +110,15 @@ fn stock_words(error: &Error) -> Option<String> {
         cause = found.source();
     }
     let refusal = server_error(error)?;
-    let said = format!("{}:  {}", refusal.severity, refusal.message);
     match error.kind() {
-        ErrorKind::Server => Some(format!("query failed: {said}")),
+        ErrorKind::Server => {
+            let statement = refusal.statement.as_deref().unwrap_or_default();
+            let said = server_message(refusal, statement);
+            Some(format!("query failed: {}", said.trim_end_matches('\n')))
+        }
         ErrorKind::Connection => {
             let place = error.message().strip_prefix("could not log in to ")?;
+            let said = format!("{}:  {}", refusal.severity, refusal.message);
             Some(format!("connection to server at {place} failed: {said}"))
         }
         _ => None,

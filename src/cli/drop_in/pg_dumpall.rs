@@ -530,8 +530,8 @@ impl Output {
             let mut options = File::options();
             // Appending, because pg_dump writes to the same file in between.
             options.create(true).append(true);
-            File::create(getopt::path(name))
-                .and_then(|_| options.open(getopt::path(name)))
+            File::create(text::path(name))
+                .and_then(|_| options.open(text::path(name)))
                 .context(ErrorKind::Storage, || format!("could not open output file \"{name}\""))
         };
         let file = name.map(|name| Ok::<_, Error>((open(name)?, name.to_owned()))).transpose()?;

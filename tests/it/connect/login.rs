@@ -1,14 +1,19 @@
 //! Ways of logging in and ways of failing to, with what is said about each.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use super::{SecureServer, authority, connect, fails, mode, params, rendered, value};
+use crate::support::World;
 use crate::support::cluster::Cluster;
+use crate::support::command::Run;
 use pgark::ErrorKind;
 use pgark::connect::{
     ConnectParams, ConnectRequest, Environment, Secret, Session, is_connection_lost,
     needs_password, server_error,
 };
+use pgark::sql::text;
 
 #[tokio::test]
 async fn every_password_method_works_and_can_be_required() {
@@ -23,6 +28,50 @@ async fn every_password_method_works_and_can_be_required() {
             &fails(&server.tcp(user, &format!("password={user} require_auth=!{method}"))).await,
         );
         assert!(error.contains(&format!("require_auth=!{method}")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn names_and_passwords_that_are_not_utf8_log_in() {
+    let server = SecureServer::shared();
+    let admin = server.cluster.uri("postgres");
+    let session = connect(&admin).await.expect("session");
+    let make = "create database raw encoding 'SQL_ASCII' template template0 locale 'C'";
+    session.execute("make a database without encoding", make).await.expect("database");
+    let session = connect(&server.cluster.uri("raw")).await.expect("session");
+    session.execute("take bytes", "set client_encoding to sql_ascii").await.expect("setting");
+    let (database, password) = (text::decode(b"d\xe9"), text::decode(b"p\xff"));
+    let make = format!("create database \"{database}\" template raw");
+    let roles = [("md5", text::decode(b"caf\xe9")), ("scram-sha-256", text::decode(b"\xfcber"))];
+    for (method, role) in &roles {
+        let make = format!(
+            "set password_encryption to '{method}';
+            create role \"{role}\" login password '{password}' in role raw"
+        );
+        session.execute("make a role", &make).await.expect("role");
+    }
+    session.execute("make the database", &make).await.expect("database");
+    for (_, role) in &roles {
+        let conninfo = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user={role} password={password} dbname={database}",
+            server.cluster.port()
+        );
+        let session = connect(&conninfo).await.expect(role);
+        session.execute("take bytes", "set client_encoding to sql_ascii").await.expect("setting");
+        assert_eq!(value(&session, "current_user").await, *role);
+        assert_eq!(value(&session, "current_database()").await, database);
+    }
+    // So do arguments, variables and paths of the command.
+    let bytes = OsStr::from_bytes;
+    let world = World::new();
+    for (tool, file) in [(&[][..], &b"own\xfe"[..]), (&["pg_dump", "-Fd"], b"stand-in\xfe")] {
+        let verb = if tool.is_empty() { &["dump", "-Fd"] } else { tool };
+        let mut command = world.command();
+        command.args(verb).arg("-f").arg(bytes(file)).arg("-U").arg(bytes(b"caf\xe9"));
+        command.args(["-h", "127.0.0.1", "-p", &server.cluster.port().to_string()]);
+        command.env("PGDATABASE", bytes(b"d\xe9")).env("PGPASSWORD", bytes(b"p\xff"));
+        let _ = Run::of(&mut command).success();
+        assert!(world.path("").join(bytes(file)).join("toc.dat").exists(), "{verb:?}");
     }
 }
 

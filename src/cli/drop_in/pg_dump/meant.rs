@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::super::super::world::World;
-use super::super::{getopt, restrict_key};
+use super::super::restrict_key;
 use super::typed::{Id, Typed};
 use crate::archive::ArchiveFormat;
 use crate::archive::script::ScriptChoices;
@@ -17,7 +17,7 @@ use crate::ddl::{Fidelity, Inserts, RowForm};
 use crate::dump::{DumpContent, DumpOptions, Omissions, Output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::select::LargeObjectChoice;
-use crate::sql::Quoting;
+use crate::sql::{Quoting, text};
 use crate::store::Existing;
 
 fn usage<T>(message: impl Into<String>) -> Result<T> {
@@ -238,7 +238,7 @@ fn output(typed: &Typed, format: ArchiveFormat, compression: Compression) -> Res
             let Some(file) = file.filter(|file| !file.is_empty()) else {
                 return usage("no output directory specified");
             };
-            let path = getopt::path(file);
+            let path = text::path(file);
             if is_filled_directory(&path) {
                 let message = format!("directory \"{file}\" is not empty");
                 return Err(Error::new(ErrorKind::Refused, message));
@@ -250,7 +250,7 @@ fn output(typed: &Typed, format: ArchiveFormat, compression: Compression) -> Res
         }
         ArchiveFormat::Plain if file == Some("-") => Ok(Output::Stdout),
         _ => Ok(match file {
-            Some(file) => getopt::path(file).into(),
+            Some(file) => text::path(file).into(),
             None => Output::Stdout,
         }),
     }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::archive::{self, ArchiveFormat};
-use crate::cli::drop_in::getopt;
 use crate::cli::world::World;
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::sql::text;
 
 /// What the beginning of a file must have to be judged (`ReadHead`).
 const MAGIC_BYTES: usize = 5;
@@ -28,7 +28,7 @@ impl Input {
     /// Finds the archive; standard input is copied to a file, because entries are read in any order.
     pub(super) fn find(name: Option<&str>, world: &World) -> Result<Input> {
         let input = match name {
-            Some(name) => Input { path: getopt::path(name), _copy: None },
+            Some(name) => Input { path: text::path(name), _copy: None },
             None => {
                 let failed = || "could not copy standard input to a temporary file".to_owned();
                 let mut copy = NamedTempFile::new_in(&world.temporary_directory)

@@ -18,7 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::help::HELP;
 use self::input::Input;
 use self::options::{Refusal, Request};
-use super::getopt;
 use super::messages::Speaker;
 use super::restrict_key::restrict_key;
 use super::server_message::server_message;
@@ -34,6 +33,7 @@ use crate::progress::{FailedPart, Failure, Interrupt, Progress};
 use crate::restore::{
     self, Contents, ContentsRequest, Manner, PrintOptions, RestoreOptions, RestoreReport, Times,
 };
+use crate::sql::text;
 
 /// Runs the stand-in with everything that came after its name.
 pub(in crate::cli) fn run(program: String, arguments: Vec<OsString>, world: &World) -> ExitCode {
@@ -75,7 +75,7 @@ fn restore(request: Request, world: &World, reporter: &Arc<Reporter>) -> Result<
     let format = input.check_format(request.format)?;
     let contents = ContentsRequest {
         archive: input.path.clone(),
-        list: request.use_list.as_deref().map(getopt::path),
+        list: request.use_list.as_deref().map(text::path),
         selection: request.selection.clone(),
     };
     if request.list {
@@ -114,7 +114,7 @@ fn output(request: &Request) -> Result<Box<dyn Write>> {
     match request.file.as_deref() {
         None | Some("-") => Ok(Box::new(BufWriter::new(std::io::stdout().lock()))),
         Some(name) => {
-            let file = File::create(getopt::path(name))
+            let file = File::create(text::path(name))
                 .context(ErrorKind::Storage, || format!("could not open output file \"{name}\""))?;
             Ok(Box::new(BufWriter::new(file)))
         }
@@ -215,7 +215,7 @@ async fn direct(
         indexes: selection.indexes,
         functions: selection.functions,
         triggers: selection.triggers,
-        list: request.use_list.as_deref().map(getopt::path),
+        list: request.use_list.as_deref().map(text::path),
         strict_names: request.strict_names,
         single_transaction: request.single_transaction,
         transaction_size: request.transaction_size.map(|size| size as usize),
