@@ -62,9 +62,9 @@ const TABLESPACES: &str = "select t.oid, t.spcname,
     order by t.oid";
 
 /// A limit of -2 marks a database whose creation or removal did not come to its end.
-const DATABASES: &str = "select datname
+const DATABASES: &str = "select datname, datallowconn and datconnlimit <> -2 as is_open
     from pg_catalog.pg_database
-    where datallowconn and datconnlimit <> -2 and datname <> 'template0'
+    where datname <> 'template0'
     order by datname";
 
 /// The comment belongs to `pg_authid` whatever the roles are read from.
@@ -109,6 +109,7 @@ fn memberships(passwords: RolePasswords, version: ServerVersion) -> String {
 pub async fn read_cluster(session: &Session, passwords: RolePasswords) -> Result<Cluster> {
     let version = session.version();
     let labels = read_labels(session).await?;
+    let (databases, closed_databases) = read_databases(session).await?;
     Ok(Cluster {
         version,
         encoding: session.parameter("client_encoding").unwrap_or_else(|| "UTF8".to_owned()),
@@ -122,7 +123,8 @@ pub async fn read_cluster(session: &Session, passwords: RolePasswords) -> Result
             false => Vec::new(),
         },
         tablespaces: read_tablespaces(session, &labels).await?,
-        databases: read_databases(session).await?,
+        databases,
+        closed_databases,
     })
 }
 
@@ -254,9 +256,14 @@ async fn read_tablespaces(session: &Session, labels: &Labels) -> Result<Vec<Tabl
     Ok(tablespaces)
 }
 
-async fn read_databases(session: &Session) -> Result<Vec<String>> {
-    let rows = session.query("read the names of the databases", DATABASES).await?;
-    rows.iter().map(|row| Ok(row.text("datname")?.to_owned())).collect()
+/// Returns the databases that can be dumped, and those that let nobody in.
+async fn read_databases(session: &Session) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut open, mut closed) = (Vec::new(), Vec::new());
+    for row in session.query("read the names of the databases", DATABASES).await?.iter() {
+        let list = if row.boolean("is_open")? { &mut open } else { &mut closed };
+        list.push(row.text("datname")?.to_owned());
+    }
+    Ok((open, closed))
 }
 
 fn privileges(row: &Row<'_>, column: &str) -> Acl {

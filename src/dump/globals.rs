@@ -100,6 +100,15 @@ pub async fn globals(options: &GlobalsOptions, progress: &ProgressHandle) -> Res
         cluster::globals(&cluster, &options.ddl, &mut |warning| progress.warning(&warning))?;
     let (excluded, databases) =
         in_order(&cluster).into_iter().partition(|name| excluded.contains(name));
+    if options.fidelity == Fidelity::Corrected {
+        // pg_dumpall passes over them in silence, and nobody misses them until the restore.
+        for name in cluster.closed_databases.iter().filter(|name| !excluded.contains(*name)) {
+            progress.warning(&format!(
+                "database \"{name}\" is not dumped: it accepts no connections \
+                 (--exclude-database leaves it out without this warning)"
+            ));
+        }
+    }
     let with_passwords = passwords == RolePasswords::Read;
     Ok(Globals { script, databases, excluded, with_passwords, server_version })
 }

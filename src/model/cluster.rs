@@ -24,6 +24,8 @@ pub struct Cluster {
     pub tablespaces: Vec<Tablespace>,
     /// The databases that accept connections and are valid, by name; `template0` is not one of them.
     pub databases: Vec<String>,
+    /// The others apart from `template0`, into which nobody can log in.
+    pub closed_databases: Vec<String>,
 }
 
 /// A role.

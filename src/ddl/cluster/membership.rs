@@ -134,6 +134,7 @@ mod tests {
             parameters: Vec::new(),
             tablespaces: Vec::new(),
             databases: Vec::new(),
+            closed_databases: Vec::new(),
         }
     }
 

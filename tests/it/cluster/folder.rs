@@ -69,6 +69,23 @@ fn a_whole_server_is_dumped_into_one_folder_and_proved() {
 }
 
 #[test]
+fn a_database_that_lets_nobody_in_is_named() {
+    let Some(installation) = newest() else { return };
+    let server = cluster(installation);
+    let uri = server.uri("postgres");
+    psql(&uri, "alter database shop allow_connections false");
+    let world = World::new();
+    let said = world.pgark(&["dump", "--all", "-d", &uri, "-f", "all"]).success();
+    let warning = "database \"shop\" is not dumped: it accepts no connections";
+    assert!(said.stderr.contains(warning), "{}", said.stderr);
+    assert!(said.stdout.starts_with("dumped 3 databases to "), "{}", said.stdout);
+    assert!(!said.stderr.contains("template0"), "{}", said.stderr);
+    let meant = ["dump", "--all", "-d", &uri, "-f", "rest", "--exclude-database", "shop"];
+    let said = world.pgark(&meant).success();
+    assert!(!said.stderr.contains("shop"), "{}", said.stderr);
+}
+
+#[test]
 fn damage_anywhere_in_the_folder_is_found() {
     let Some(installation) = newest() else { return };
     let server = cluster(installation);
