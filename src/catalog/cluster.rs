@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::selection::matches;
+use super::selection::{PatternEncoding, PatternWriter};
 use super::value::{filled, optional, setting};
 use crate::connect::{Row, Session};
 use crate::error::{Context, ErrorKind, Result};
@@ -133,14 +133,19 @@ pub async fn read_cluster(session: &Session, passwords: RolePasswords) -> Result
 /// # Errors
 ///
 /// [`ErrorKind::Usage`] for a pattern of more than one part.
-pub async fn matching_databases(session: &Session, patterns: &[String]) -> Result<HashSet<String>> {
+pub async fn matching_databases(
+    session: &Session,
+    patterns: &[String],
+    encoding: PatternEncoding,
+) -> Result<HashSet<String>> {
+    let writer = PatternWriter::new(session, encoding);
     let mut names = HashSet::new();
     for text in patterns {
         let pattern = Pattern::parse(text, PatternShape::Name)
             .context(ErrorKind::Usage, || "could not understand a name pattern".to_owned())?;
         let query = format!(
             "select d.datname from pg_catalog.pg_database d where {}",
-            matches("d.datname", &pattern.name)
+            writer.matches("d.datname", &pattern.name)
         );
         let rows = session.query(&format!("look for databases matching {text}"), &query).await?;
         for row in rows.iter() {

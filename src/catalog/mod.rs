@@ -69,7 +69,7 @@ pub use large_object_bytes::{
     LargeObjectReading, LargeObjectRow, LargeObjectRows, unexpected_large_object,
 };
 pub use large_object_metadata::LargeObjectMetadata;
-pub use selection::resolve_selection;
+pub use selection::{PatternEncoding, resolve_selection};
 pub use settings::{SessionSettings, Transaction};
 
 /// What is wanted of the catalogs, apart from which objects.

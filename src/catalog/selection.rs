@@ -8,7 +8,18 @@ use crate::model::Oid;
 use crate::select::{
     Pattern, PatternError, PatternShape, Selection, SelectionRequest, TablePattern,
 };
-use crate::sql::quote_literal_for_server;
+use crate::sql::{quote_literal_for_server, text};
+
+/// The encoding in which the patterns of a request were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PatternEncoding {
+    /// UTF-8, which is what pgark reads from a command line or a manifest.
+    #[default]
+    Utf8,
+    /// That of the session, whatever it is: what pg_dump assumes. In a session that is not in UTF-8 a pattern
+    /// typed on a terminal that is finds nothing then.
+    OfSession,
+}
 
 /// Asks the server which objects the patterns of a request match.
 ///
@@ -23,8 +34,10 @@ pub async fn resolve_selection(
     session: &Session,
     database: &str,
     request: &SelectionRequest,
+    encoding: PatternEncoding,
 ) -> Result<Selection> {
-    let resolver = Resolver { session, database, strict: request.strict_names };
+    let writer = PatternWriter::new(session, encoding);
+    let resolver = Resolver { session, database, writer, strict: request.strict_names };
     let schemas = resolver.schemas(&request.schemas, Missing::Fails).await?;
     let tables = resolver.tables(&request.tables, Missing::Fails).await?;
     let listed = [&request.extensions[..], &request.filter_extensions[..]].concat();
@@ -55,6 +68,7 @@ enum Missing {
 struct Resolver<'a> {
     session: &'a Session,
     database: &'a str,
+    writer: PatternWriter,
     strict: bool,
 }
 
@@ -67,7 +81,7 @@ impl Resolver<'_> {
                 text.as_str(),
                 format!(
                     "select oid from pg_catalog.pg_namespace where {}",
-                    matches("nspname", &pattern.name)
+                    self.writer.matches("nspname", &pattern.name)
                 ),
             ));
         }
@@ -82,7 +96,7 @@ impl Resolver<'_> {
                 text.as_str(),
                 format!(
                     "select oid from pg_catalog.pg_extension where {}",
-                    matches("extname", &pattern.name)
+                    self.writer.matches("extname", &pattern.name)
                 ),
             ));
         }
@@ -98,7 +112,7 @@ impl Resolver<'_> {
                 text.as_str(),
                 format!(
                     "select oid from pg_catalog.pg_foreign_server where {}",
-                    matches("srvname", &pattern.name)
+                    self.writer.matches("srvname", &pattern.name)
                 ),
             ));
         }
@@ -111,14 +125,14 @@ impl Resolver<'_> {
         for table in patterns {
             let pattern = self.parse(&table.text, PatternShape::Relation)?;
             let schema = match &pattern.schema {
-                Some(schema) => matches("n.nspname", schema),
+                Some(schema) => self.writer.matches("n.nspname", schema),
                 None => "pg_catalog.pg_table_is_visible(c.oid)".to_owned(),
             };
             let found = format!(
                 "select c.oid from pg_catalog.pg_class c
                  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                  where c.relkind in ('r', 'S', 'v', 'm', 'f', 'p') and {} and {schema}",
-                matches("c.relname", &pattern.name)
+                self.writer.matches("c.relname", &pattern.name)
             );
             let query = if table.with_children {
                 format!(
@@ -174,13 +188,54 @@ impl Resolver<'_> {
     }
 }
 
-/// Returns the condition that a name column matches an anchored regular expression.
-///
-/// The collation is named because `name` columns compare by bytes and the pattern language promises
-/// the database's own character classes.
-pub(super) fn matches(column: &str, regex: &str) -> String {
-    format!(
-        "{column} operator(pg_catalog.~) {} collate pg_catalog.default",
-        quote_literal_for_server(regex)
-    )
+/// Writes patterns into questions for one session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PatternWriter {
+    /// Whether the server must be told that a pattern is UTF-8.
+    converts: bool,
+}
+
+impl PatternWriter {
+    pub(super) fn new(session: &Session, encoding: PatternEncoding) -> PatternWriter {
+        let in_utf8 = session.parameter("client_encoding").is_some_and(|name| name == "UTF8");
+        PatternWriter { converts: encoding == PatternEncoding::Utf8 && !in_utf8 }
+    }
+
+    /// Returns the condition that a name column matches an anchored regular expression.
+    ///
+    /// The collation is named because `name` columns compare by bytes and the pattern language promises
+    /// the database's own character classes.
+    pub(super) fn matches(self, column: &str, regex: &str) -> String {
+        let typed = text::encode(regex);
+        // Bytes that are no UTF-8 were typed in some other encoding; the session's is the best guess.
+        let is_utf8 = std::str::from_utf8(&typed).is_ok();
+        let pattern = if self.converts && !typed.is_ascii() && is_utf8 {
+            let hex: String = typed.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("pg_catalog.convert_from(pg_catalog.decode('{hex}', 'hex'), 'UTF8')")
+        } else {
+            quote_literal_for_server(regex)
+        };
+        format!("{column} operator(pg_catalog.~) {pattern} collate pg_catalog.default")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_pattern_that_a_session_would_misread_is_converted() {
+        let (plain, converting) =
+            (PatternWriter { converts: false }, PatternWriter { converts: true });
+        let ascii = "relname operator(pg_catalog.~) '^(a)$' collate pg_catalog.default";
+        assert_eq!(plain.matches("relname", "^(a)$"), ascii);
+        assert_eq!(converting.matches("relname", "^(a)$"), ascii);
+        assert_eq!(
+            converting.matches("relname", "ö"),
+            "relname operator(pg_catalog.~) pg_catalog.convert_from(pg_catalog.decode('c3b6', \
+             'hex'), 'UTF8') collate pg_catalog.default"
+        );
+        let latin1 = text::decode(b"\xf6");
+        assert!(converting.matches("relname", &latin1).contains(&latin1));
+    }
 }

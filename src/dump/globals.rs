@@ -3,6 +3,7 @@
 //! One session reads them in one snapshot. The databases follow as dumps of their own; [`Globals`] names
 //! them in the order in which a script restores them.
 
+use super::plan::pattern_encoding;
 use crate::catalog::{RolePasswords, Transaction, matching_databases, read_cluster};
 use crate::connect::{ConnectParams, Session};
 use crate::ddl::Fidelity;
@@ -92,14 +93,13 @@ pub async fn globals(options: &GlobalsOptions, progress: &ProgressHandle) -> Res
              (as with --no-role-passwords)",
         );
     }
-    let excluded = matching_databases(&session, &options.exclude_databases).await?;
+    let excluded = matching_databases(
+        &session,
+        &options.exclude_databases,
+        pattern_encoding(options.fidelity),
+    )
+    .await?;
     let cluster = read_cluster(&session, passwords).await?;
-    let server_version = session.version_text();
-    session.close().await;
-    let script =
-        cluster::globals(&cluster, &options.ddl, &mut |warning| progress.warning(&warning))?;
-    let (excluded, databases) =
-        in_order(&cluster).into_iter().partition(|name| excluded.contains(name));
     if options.fidelity == Fidelity::Corrected {
         // pg_dumpall passes over them in silence, and nobody misses them until the restore.
         for name in cluster.closed_databases.iter().filter(|name| !excluded.contains(*name)) {
@@ -109,6 +109,12 @@ pub async fn globals(options: &GlobalsOptions, progress: &ProgressHandle) -> Res
             ));
         }
     }
+    let server_version = session.version_text();
+    session.close().await;
+    let script =
+        cluster::globals(&cluster, &options.ddl, &mut |warning| progress.warning(&warning))?;
+    let (excluded, databases) =
+        in_order(&cluster).into_iter().partition(|name| excluded.contains(name));
     let with_passwords = passwords == RolePasswords::Read;
     Ok(Globals { script, databases, excluded, with_passwords, server_version })
 }

@@ -17,8 +17,8 @@ use super::split::{self, Piece, PieceRange, Source, TableSize};
 use crate::archive::selection::{self, RestoreSelection};
 use crate::archive::{ArchiveFormat, ArchiveVersion, UNGROUPED_LARGE_OBJECTS};
 use crate::catalog::{
-    CatalogOptions, Keeper, KeeperOptions, LargeObjectReading, Obstacles, SessionSettings,
-    TableName, Unreadable,
+    CatalogOptions, Keeper, KeeperOptions, LargeObjectReading, Obstacles, PatternEncoding,
+    SessionSettings, TableName, Unreadable,
 };
 use crate::connect::Session;
 use crate::ddl::inserts::InsertShape;
@@ -143,6 +143,7 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
         lock_wait_timeout: options.lock_wait_timeout.clone(),
         request: options.selection.clone(),
         unreadable: unreadable(options),
+        pattern_encoding: pattern_encoding(options.fidelity),
         catalog: CatalogOptions {
             schema: options.content.schema,
             data: options.content.data,
@@ -166,6 +167,14 @@ fn unreadable(options: &DumpOptions) -> Unreadable {
     match options.fidelity {
         Fidelity::PgDump => Unreadable::LeaveToServer,
         Fidelity::Corrected => Unreadable::Refuse,
+    }
+}
+
+/// Returns how patterns are read: pg_dump sends what was typed as it is.
+pub(super) fn pattern_encoding(fidelity: Fidelity) -> PatternEncoding {
+    match fidelity {
+        Fidelity::PgDump => PatternEncoding::OfSession,
+        Fidelity::Corrected => PatternEncoding::Utf8,
     }
 }
 

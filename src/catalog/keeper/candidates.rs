@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::KeeperOptions;
 use crate::catalog::{CatalogOptions, resolve_selection};
 use crate::connect::{Row, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Components, Oid};
-use crate::select::{Selection, SelectionRequest};
+use crate::select::Selection;
 use crate::sql::{qualified, quote_identifier};
 
 /// Every relation that may have to be locked or whose rows or value may be read. Of the members of an
@@ -63,23 +64,21 @@ impl Candidates {
     ///
     /// The session's own `search_path` is in force while patterns are resolved, because a pattern
     /// without a schema means what is visible there; afterwards it is empty again.
-    pub(super) async fn read(
-        session: &Session,
-        request: &SelectionRequest,
-        options: &CatalogOptions,
-    ) -> Result<Candidates> {
+    pub(super) async fn read(session: &Session, options: &KeeperOptions) -> Result<Candidates> {
         session.execute("restore the search path", "reset search_path").await?;
         let database =
             session.query("ask for the database", "select current_database() as name").await?;
         let database = database.single()?.text("name")?;
-        let selection = resolve_selection(session, database, request).await?;
+        let selection =
+            resolve_selection(session, database, &options.request, options.pattern_encoding)
+                .await?;
         let empty = "select pg_catalog.set_config('search_path', '', false)";
         session.execute("empty the search path", empty).await?;
         let rows = session.query("read the list of tables", QUERY).await?;
         let mut candidates =
             Candidates { selection, tables: BTreeMap::new(), obstacles: Obstacles::default() };
         for row in &rows {
-            candidates.add(row, options)?;
+            candidates.add(row, &options.catalog)?;
         }
         Ok(candidates)
     }

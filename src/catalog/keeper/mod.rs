@@ -19,7 +19,7 @@ use std::fmt;
 
 use self::candidates::Candidates;
 use self::lock::{Locked, Locker};
-use super::{CatalogOptions, SessionSettings, Transaction, read};
+use super::{CatalogOptions, PatternEncoding, SessionSettings, Transaction, read};
 use crate::connect::{ConnectParams, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Database, Oid};
@@ -48,6 +48,8 @@ pub struct KeeperOptions {
     pub snapshot: Option<String>,
     /// Which objects are wanted.
     pub request: SelectionRequest,
+    /// How the patterns of the request are to be read.
+    pub pattern_encoding: PatternEncoding,
     /// What is wanted of them.
     pub catalog: CatalogOptions,
     /// What is done about wanted relations that the role may not read.
@@ -115,7 +117,7 @@ impl Keeper {
         recipe.set_up(&session).await?;
         for _ in 0..ATTEMPTS {
             interrupt.check()?;
-            let before = Candidates::read(&session, &options.request, &options.catalog).await?;
+            let before = Candidates::read(&session, options).await?;
             if options.unreadable == Unreadable::Refuse {
                 before.refuse_if_incomplete(&session).await?;
             }
@@ -136,7 +138,7 @@ impl Keeper {
             };
             if locker.lock(&before).await? == Locked::All {
                 let (snapshot, snapshot_lsn) = export_snapshot(&session).await?;
-                let after = Candidates::read(&session, &options.request, &options.catalog).await?;
+                let after = Candidates::read(&session, options).await?;
                 if after.tables == before.tables || options.snapshot.is_some() {
                     progress.phase("reading catalogs", 0, 0);
                     let database = tokio::select! {

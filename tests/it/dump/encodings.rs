@@ -68,6 +68,38 @@ fn compare(stock: &Oracle, world: &World, source: &Database, what: &str, options
 }
 
 #[test]
+fn patterns_typed_in_utf8_find_names_in_other_encodings() {
+    for server in servers() {
+        for (encoding, script, schema, table) in [
+            ("LATIN1", CONVERTED[0].1, "Größe", "Größe.zz"),
+            ("EUC_JP", CONVERTED[1].1, "public", "public.番号"),
+        ] {
+            let world = World::new();
+            let source = database(server, "patterns", encoding);
+            source.execute(script);
+            let quoted = |name: &str| format!("\"{}\"", name.replace('.', "\".\""));
+            let select = ["-n", &quoted(schema), "-T", &quoted(table), "-f", "archive"];
+            let _ = world.pgark(&[&["dump", "-d", source.uri()], &select[..]].concat()).success();
+            let list = bytes(world.command().args(["pg_restore", "-l", "archive"])).1;
+            let list = String::from_utf8_lossy(&list).into_owned();
+            // The names come in the encoding of the database, which these lines are not in.
+            let tables = list.lines().filter(|line| line.contains(" TABLE DATA ")).count();
+            let sequences = list.lines().filter(|line| line.contains(" SEQUENCE ")).count();
+            let expected = if encoding == "LATIN1" { (3, 0) } else { (4, 0) };
+            assert_eq!((tables, sequences), expected, "{encoding} on {server}:\n{list}");
+            // Verifying reads the patterns out of the manifest.
+            let _ = world.pgark(&["verify", "archive", "--against", source.uri()]).success();
+            if encoding == "LATIN1" {
+                let dump = ["dump", "-d", source.uri(), "-f", "nothing", "-t"];
+                let _ = world.pgark(&[&dump[..], &["größer*"]].concat()).fails_with(6);
+                let impossible = world.pgark(&[&dump[..], &["表"]].concat()).fails_with(1).stderr;
+                assert!(impossible.contains("tables matching 表"), "{impossible}");
+            }
+        }
+    }
+}
+
+#[test]
 fn other_encodings_equal_stock_and_survive() {
     let Some(stock) = oracle::record() else { return };
     for server in servers() {
