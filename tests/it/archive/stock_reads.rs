@@ -11,7 +11,7 @@ use pgark::archive::{
 use pgark::codec::{Algorithm, Compression, RowHasher};
 use pgark::model::{CatalogId, DumpId, Oid, Section, TocEntry};
 
-use crate::support::oracle;
+use crate::support::oracle::{self, Oracle};
 
 /// Entries with everything that is easily got wrong: oids above 2^31, NULL and empty strings, ids out
 /// of order with gaps, dependencies on nothing, names that need quotes.
@@ -102,16 +102,24 @@ fn stock_pg_restore_reads_every_version_and_codec() {
     }
 }
 
+/// Returns the newest version that the tools read.
+fn newest_known(stock: &Oracle) -> ArchiveVersion {
+    match stock.major() {
+        ..=15 => ArchiveVersion::V1_14,
+        16 => ArchiveVersion::V1_15,
+        _ => ArchiveVersion::V1_16,
+    }
+}
+
 fn stock_reads(format: ArchiveFormat) {
     let folder = tempfile::tempdir().expect("temp");
-    for stock in oracle::all() {
+    for stock in [oracle::record(), oracle::second(), oracle::third()].into_iter().flatten() {
         for algorithm in Algorithm::ALL.into_iter().filter(|a| stock.knows(a.name())) {
             for version in [ArchiveVersion::V1_14, ArchiveVersion::V1_15, ArchiveVersion::V1_16] {
                 let named = version.has_algorithm()
                     || matches!(algorithm, Algorithm::None | Algorithm::Gzip);
-                // 15 reads 1.14 and nothing newer.
                 let known = format.check_compression(Compression::new(algorithm)).is_ok();
-                if !known || !named || (stock.major() < 16 && version > ArchiveVersion::V1_14) {
+                if !known || !named || version > newest_known(&stock) {
                     continue;
                 }
                 let path = folder.path().join(format!("{}-{algorithm}-{version}", stock.major()));

@@ -1,15 +1,14 @@
 //! The sample database and stock tools: what pgark writes they read, what they write pgark reads.
 
-mod foreign_archives;
-mod formats;
+mod matrix;
 mod pg_restore;
 mod plain_text;
 mod round_trip;
 mod schema_text;
-mod stock_restore;
 
 use std::process::Command;
 
+use crate::support::assert_same;
 use crate::support::cluster;
 use crate::support::database::Database;
 use crate::support::oracle::{self, Oracle};
@@ -38,22 +37,8 @@ fn assert_equal(stock: &Oracle, source: &Database, target: &Database) {
     assert_same_text(&left, &right);
 }
 
-/// Fails the test at the first line that differs; whole dumps would drown it.
+/// Fails the test at the first line that differs.
 #[track_caller]
 pub(crate) fn assert_same_text(left: &str, right: &str) {
-    if left == right {
-        return;
-    }
-    let lines = || left.lines().zip(right.lines());
-    let same = lines().take_while(|(l, r)| l == r).count();
-    let around = |text: &str| {
-        let lines: Vec<&str> = text.lines().skip(same.saturating_sub(8)).take(16).collect();
-        lines.join("\n")
-    };
-    panic!(
-        "line {} differs\n--- expected\n{}\n--- found\n{}",
-        same + 1,
-        around(left),
-        around(right)
-    );
+    assert_same(left, right, "the texts");
 }

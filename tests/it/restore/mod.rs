@@ -112,20 +112,3 @@ fn has_xml(database: &Database) -> bool {
 fn contents(stock: &Oracle, database: &Database) -> String {
     stock.pg_dump(database, &[])
 }
-
-/// Fails with the first line in which two dumps differ.
-fn assert_same(expected: &str, found: &str, context: &str) {
-    if expected == found {
-        return;
-    }
-    let at = expected.lines().zip(found.lines()).position(|(one, other)| one != other);
-    let at = at.unwrap_or_else(|| expected.lines().count().min(found.lines().count()));
-    let around =
-        |text: &str| text.lines().skip(at.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
-    panic!(
-        "{context}: line {} differs\n--- expected\n{}\n--- found\n{}",
-        at + 1,
-        around(expected),
-        around(found)
-    );
-}

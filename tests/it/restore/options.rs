@@ -6,7 +6,8 @@ use pgark::error::ErrorKind;
 use pgark::model::Section;
 use pgark::restore::RestoreOptions;
 
-use super::{assert_same, chain, contents, options, restore, restored};
+use super::{chain, contents, options, restore, restored};
+use crate::support::assert_same;
 use crate::support::{World, newest_server, oracle, server_of, servers};
 
 const SHOP: &str = "

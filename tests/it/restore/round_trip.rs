@@ -2,7 +2,8 @@
 
 use pgark::restore::RestoreOptions;
 
-use super::{assert_same, contents, load_demo, options, params_as, restored};
+use super::{contents, load_demo, options, params_as, restored};
+use crate::support::assert_same;
 use crate::support::{World, newest_server, oracle, servers};
 
 #[tokio::test(flavor = "multi_thread")]

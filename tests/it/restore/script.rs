@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{assert_same, contents, load_demo};
+use super::{contents, load_demo};
+use crate::support::assert_same;
 use crate::support::command::Run;
 use crate::support::database::psql;
 use crate::support::server::Server;

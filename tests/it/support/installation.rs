@@ -118,6 +118,13 @@ pub(crate) fn conformance_directories() -> Vec<PathBuf> {
     chosen.into_iter().chain(["/var/cache/pgark-conformance".into()]).chain(cached).collect()
 }
 
+/// Returns the programs that `scripts/client-tools` fetched for one major.
+pub(crate) fn client_tools(major: u32) -> Option<PathBuf> {
+    let places = cache_directories().into_iter().map(|cache| cache.join("client"));
+    let mut bins = places.map(|place| place.join(major.to_string()).join("bin"));
+    bins.find(|bin| bin.join("pg_restore").exists())
+}
+
 /// Returns the caches of the scripts: root's and the user's.
 fn cache_directories() -> Vec<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));

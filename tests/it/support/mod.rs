@@ -39,7 +39,7 @@
 //! [`World::command`] is for tests that send signals.
 //!
 //! **Oracles**: [`oracle::record`] is the stock 18 with every codec, [`oracle::second`] is 15 with none and
-//! gzip. What is missing is said loudly, once; with `CI` set it is a failure.
+//! gzip, [`oracle::third`] is 16 with every codec. What is missing is said loudly, once; with `CI` set it is a failure.
 //!
 //! The types behind these are [`server::Server`], [`database::Database`], [`command::Run`].
 //!
@@ -61,6 +61,30 @@ pub(crate) use server::{every_server, newest_server, server_of, servers};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Mutex;
+
+/// Fails with the first line in which two texts differ; whole dumps would drown it.
+#[track_caller]
+pub(crate) fn assert_same(expected: &str, found: &str, context: &str) {
+    if expected == found {
+        return;
+    }
+    let at = expected.lines().zip(found.lines()).position(|(one, other)| one != other);
+    let at = at.unwrap_or_else(|| expected.lines().count().min(found.lines().count()));
+    let around = |text: &str| {
+        text.lines().skip(at.saturating_sub(8)).take(16).collect::<Vec<_>>().join("\n")
+    };
+    panic!(
+        "{context}: line {} differs\n--- expected\n{}\n--- found\n{}",
+        at + 1,
+        around(expected),
+        around(found)
+    );
+}
+
+/// Tells whether the long forms of tests are wanted, which `scripts/test --all` asks for.
+pub(crate) fn is_long_run() -> bool {
+    std::env::var_os("PGARK_TEST_ALL").is_some()
+}
 
 /// Says, past the capture of the test runner and once per message, that something is not there; fails in CI.
 pub(crate) fn missing(what: &str) {

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use super::cluster::run;
 use super::command::Run;
 use super::database::Database;
-use super::installation::{Installation, conformance_directories};
-use super::missing;
+use super::installation::{Installation, client_tools, conformance_directories};
+use super::{is_long_run, missing};
 
 /// The fixed key that makes two plain dumps comparable.
 pub(crate) const RESTRICT_KEY: &str = "pgark";
@@ -40,9 +40,19 @@ pub(crate) fn second() -> Option<Oracle> {
     installation.map(|found| Oracle { bin: found.bin.clone(), major: 15 })
 }
 
-/// Returns the oracles there are, the one of record first.
+/// Returns the third oracle: 16 with every codec, the only one whose archives are of version 1.15.
+pub(crate) fn third() -> Option<Oracle> {
+    let oracle = client_tools(16).map(|bin| Oracle { bin, major: 16 });
+    if oracle.is_none() {
+        missing("the PostgreSQL 16 tools are not here; scripts/client-tools 16 fetches them");
+    }
+    oracle
+}
+
+/// Returns the oracles there are, the one of record first; the third only in the long run.
 pub(crate) fn all() -> Vec<Oracle> {
-    [record(), second()].into_iter().flatten().collect()
+    let third = is_long_run().then(third).flatten();
+    [record(), second(), third].into_iter().flatten().collect()
 }
 
 impl Oracle {
@@ -59,6 +69,20 @@ impl Oracle {
     /// Tells whether the tools can read a compression of `-Z`.
     pub(crate) fn knows(&self, compression: &str) -> bool {
         self.major >= 16 || matches!(compression, "none" | "gzip")
+    }
+
+    /// Returns the option of pg_dump for a codec; 15 knows levels only.
+    pub(crate) fn compression_option(&self, codec: &str) -> String {
+        match codec {
+            "none" => "-Z0".to_owned(),
+            "gzip" => "-Z6".to_owned(),
+            _ => format!("-Z{codec}"),
+        }
+    }
+
+    /// Returns where one of the tools lies.
+    pub(crate) fn program(&self, tool: &str) -> PathBuf {
+        self.bin.join(tool)
     }
 
     /// Returns the plain text of stock pg_dump, with [`RESTRICT_KEY`].
@@ -98,7 +122,7 @@ impl Oracle {
 
     /// Prepares one of the tools.
     pub(crate) fn command(&self, tool: &str) -> Command {
-        let mut command = Command::new(self.bin.join(tool));
+        let mut command = Command::new(self.program(tool));
         command.env_clear().env("PATH", "/usr/bin:/bin");
         command
     }
