@@ -7,7 +7,7 @@ use crate::codec::{Algorithm, Compression};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The beginning of the dumper's version in archives that have a manifest.
-const DUMPER: &str = "pgark ";
+pub(super) const DUMPER: &str = "pgark ";
 
 /// The container of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -15,7 +15,9 @@ use std::io::{self, Read, Write};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveHeader, LargeObjectClass, ManifestLargeObjects, SchemaFingerprint};
+use super::{
+    ArchiveFormat, ArchiveHeader, LargeObjectClass, ManifestLargeObjects, SchemaFingerprint,
+};
 use crate::codec::{Compression, Fingerprint, HashingWriter, Sha256Digest};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::DumpId;
@@ -46,11 +48,11 @@ pub struct Manifest {
     pub tool_version: String,
     /// The archive's container, `directory`; set by the archive writer.
     pub format: String,
-    /// The archive's layout version, such as `1.15`; set by the archive writer.
+    /// The archive's layout version, such as `1.15`, empty for a script; set by the archive writer.
     pub archive_version: String,
     /// The compression of the data as in `-Z`; set by the archive writer.
     pub compression: String,
-    /// The table of contents, which the manifest must fit; set by the archive writer.
+    /// The table of contents, which the manifest must fit; zeros for a script; set by the archive writer.
     pub toc: ManifestToc,
     /// The SHA-256 of an archive that is a single file; set by the archive writer.
     #[serde(default)]
@@ -118,7 +120,7 @@ pub struct ManifestData {
     pub schema: String,
     /// The table.
     pub table: String,
-    /// The file, with the codec's suffix.
+    /// The file, with the codec's suffix; empty for a script.
     pub file: String,
     /// Bytes of the decompressed file, with the end marker.
     pub raw_bytes: u64,
@@ -130,6 +132,10 @@ pub struct ManifestData {
     pub rows: u64,
     /// The rows' fingerprint.
     pub fingerprint: Fingerprint,
+    /// The table that the rows are loaded into when it is another one: the root of a partitioned table,
+    /// quoted and qualified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded_into: Option<String>,
     /// The columns in the order of the data; empty when the COPY statement names none.
     pub columns: Vec<String>,
     /// The condition that selected the rows, as it stood in the COPY query; empty for all rows.
@@ -151,6 +157,7 @@ impl ManifestData {
             sha256: summary.sha256,
             rows: summary.fingerprint.rows,
             fingerprint: summary.fingerprint,
+            loaded_into: None,
             columns: Vec::new(),
             filter: String::new(),
             blocks: summary.blocks,
@@ -305,13 +312,27 @@ impl Manifest {
         compression: Compression,
         toc: ManifestToc,
     ) {
+        self.archive_version = header.version.to_string();
         self.data.sort_by_key(|data| data.dump_id);
         self.large_objects.sort_by_key(|objects| objects.dump_id);
+        self.complete_as(header.format, compression, toc);
+    }
+
+    /// Fills in what only the writer of a script knows; the data entries stay in the order of the script.
+    pub(super) fn complete_script(
+        &mut self,
+        compression: Compression,
+        digest: Option<Sha256Digest>,
+    ) {
+        self.archive_sha256 = digest;
+        self.complete_as(ArchiveFormat::Plain, compression, ManifestToc::default());
+    }
+
+    fn complete_as(&mut self, format: ArchiveFormat, compression: Compression, toc: ManifestToc) {
         self.manifest_version = MANIFEST_VERSION;
         self.tool = "pgark".to_owned();
         self.tool_version = env!("CARGO_PKG_VERSION").to_owned();
-        self.format = header.format.word().to_owned();
-        self.archive_version = header.version.to_string();
+        self.format = format.word().to_owned();
         self.compression = compression.to_string();
         self.toc = toc;
     }
@@ -422,6 +443,7 @@ mod tests {
                 sha256: sha256(b"x"),
                 rows: 2,
                 fingerprint: Fingerprint { rows: 2, sum: 5 },
+                loaded_into: None,
                 columns: vec!["a".into()],
                 filter: String::new(),
                 blocks: vec![[0, 12, 2].into(), [20, 5, 0].into()],

@@ -17,7 +17,7 @@ use super::reader::{ArchiveReader, ManifestState};
 use super::{ArchivePlace, Manifest, manifest::MANIFEST_FILE};
 use crate::codec::{HashingReader, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result, with_causes};
-use crate::store::{Existing, StagedFile};
+use crate::store::{Durability, Existing, SetAside, StagedFile};
 
 /// The longest name of a file, twice, and a checksum fit easily.
 const SUM_BYTES_MAX: u64 = 64 << 10;
@@ -134,12 +134,14 @@ pub(super) struct SingleFile {
     /// Where the archive begins, when what was written can be written again.
     start: Option<u64>,
     spool_folder: PathBuf,
+    durability: Durability,
 }
 
 impl SingleFile {
     /// Begins the file, or opens what is written in place.
     pub(super) fn create(place: &ArchivePlace) -> Result<Self> {
-        let mut staged = StagedFile::open(&place.output, place.existing)?;
+        let staged = StagedFile::open(&place.output, place.existing)?;
+        let mut staged = staged.with_durability(place.durability);
         let start = match staged.is_staged() {
             true => Some(0),
             false => place_in(staged.file()),
@@ -149,7 +151,7 @@ impl SingleFile {
             Some(folder) if staged.is_staged() => folder,
             _ => place.spool_folder.clone(),
         };
-        Ok(SingleFile { staged, start, spool_folder })
+        Ok(SingleFile { staged, start, spool_folder, durability: place.durability })
     }
 
     pub(super) fn file(&mut self) -> &mut File {
@@ -199,8 +201,19 @@ impl SingleFile {
 
     /// Lets the file appear, with a manifest and a checksum beside it when there is one to write.
     ///
-    /// What lay beside an archive that is replaced is removed first, and the manifest comes last: at no
-    /// time does a manifest lie beside an archive that it does not belong to.
+    /// What lies beside is set aside first, and the manifest comes last: at no time does a manifest lie
+    /// beside an archive that it does not belong to. Somebody who does not know our locks may do this:
+    ///
+    /// ```text
+    /// we                                  cp, mv, another machine
+    /// nothing is called NAME
+    ///                                     NAME and NAME.manifest.json appear
+    /// NAME.manifest.json is set aside
+    /// NAME may not be replaced: refused
+    /// NAME.manifest.json is put back
+    /// ```
+    ///
+    /// Removing it instead would have taken the proof from an archive that is not ours.
     pub(super) fn finish(mut self, manifest: Option<Manifest>) -> Result<()> {
         if !self.is_staged() {
             return self.staged.commit();
@@ -210,7 +223,10 @@ impl SingleFile {
         let manifest = match manifest {
             None => None,
             Some(mut manifest) => {
-                let digest = self.digest()?;
+                let digest = match manifest.archive_sha256 {
+                    Some(digest) => digest,
+                    None => self.digest()?,
+                };
                 manifest.archive_sha256 = Some(digest);
                 let checksum = self.write_beside(&beside.checksum, |out| {
                     out.write_all(beside.checksum_text(digest).as_bytes())
@@ -220,15 +236,10 @@ impl SingleFile {
                 Some((manifest, checksum, file))
             }
         };
-        for stale in [&beside.manifest, &beside.checksum] {
-            match std::fs::remove_file(stale) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(self.storage(stale, error));
-                }
-                _ => {}
-            }
-        }
+        self.staged.check_place()?;
+        let stale = SetAside::take([beside.manifest.as_path(), &beside.checksum])?;
         self.staged.commit()?;
+        stale.discard();
         let Some((manifest, checksum, file)) = manifest else { return Ok(()) };
         checksum.commit()?;
         file.commit()?;
@@ -256,7 +267,8 @@ impl SingleFile {
         path: &Path,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<StagedFile> {
-        let mut staged = StagedFile::create(path, Existing::Replace)?;
+        let staged = StagedFile::create(path, Existing::Replace)?;
+        let mut staged = staged.with_durability(self.durability);
         let mut out = BufWriter::with_capacity(1 << 18, &mut staged);
         let written = write(&mut out).and_then(|()| out.flush());
         drop(out);
@@ -279,4 +291,66 @@ fn place_in(file: &mut File) -> Option<u64> {
         return None;
     }
     file.stream_position().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(path: &Path, existing: Existing) -> SingleFile {
+        let place = ArchivePlace { existing, ..ArchivePlace::from(path) };
+        let mut file = SingleFile::create(&place).expect("creates");
+        file.file().write_all(b"ours").expect("writes");
+        file
+    }
+
+    fn text(path: &Path) -> Option<String> {
+        std::fs::read_to_string(path).ok()
+    }
+
+    #[test]
+    fn an_archive_that_appeared_meanwhile_keeps_its_manifest() {
+        let folder = tempfile::tempdir().expect("temp");
+        let path = folder.path().join("x.dump");
+        let beside = Beside::of(&path);
+        let appear = || {
+            std::fs::write(&path, "theirs").expect("writes");
+            std::fs::write(&beside.manifest, "their manifest").expect("writes");
+        };
+        let file = begun(&path, Existing::Refuse);
+        appear();
+        let refused = file.finish(Some(Manifest::default())).expect_err("it is there");
+        assert_eq!(refused.kind(), ErrorKind::Refused);
+        assert_eq!(text(&beside.manifest).as_deref(), Some("their manifest"));
+
+        // The same in the moment between the look and the rename.
+        std::fs::remove_file(&path).expect("removes");
+        let file = begun(&path, Existing::Refuse);
+        file.staged.check_place().expect("nothing is there");
+        appear();
+        let stale = SetAside::take([beside.manifest.as_path()]).expect("renames");
+        assert_eq!(file.staged.commit().expect_err("late").kind(), ErrorKind::Refused);
+        drop(stale);
+        assert_eq!(text(&beside.manifest).as_deref(), Some("their manifest"));
+        assert_eq!(text(&path).as_deref(), Some("theirs"));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 2);
+    }
+
+    #[test]
+    fn an_archive_without_manifest_removes_that_of_what_it_replaces() {
+        let folder = tempfile::tempdir().expect("temp");
+        let path = folder.path().join("x.dump");
+        let beside = Beside::of(&path);
+        for (existing, before) in [(Existing::Replace, Some("old")), (Existing::Refuse, None)] {
+            if let Some(before) = before {
+                std::fs::write(&path, before).expect("writes");
+            }
+            std::fs::write(&beside.manifest, "stale").expect("writes");
+            std::fs::write(&beside.checksum, "stale").expect("writes");
+            begun(&path, existing).finish(None).expect("finishes");
+            assert_eq!(text(&path).as_deref(), Some("ours"));
+            assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
+            std::fs::remove_file(&path).expect("removes");
+        }
+    }
 }

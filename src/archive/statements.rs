@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use crate::model::TocEntry;
-use crate::sql::{Quoting, qualified};
+use crate::sql::{Quoting, split_name};
 
 /// The three walks over the table of contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,13 +42,24 @@ pub fn is_session_entry(entry: &TocEntry) -> bool {
 
 /// Tells whether the rows of an entry are loaded through the root of a partitioned table.
 pub fn loads_via_partition_root(entry: &TocEntry) -> bool {
-    if entry.definition.starts_with("-- load via partition root ") {
-        return true;
+    partition_root(entry).is_some()
+}
+
+/// Returns the root of a partitioned table that the rows of an entry are loaded through, as SQL names it.
+pub fn partition_root(entry: &TocEntry) -> Option<&str> {
+    if let Some(marker) = entry.definition.strip_prefix("-- load via partition root ") {
+        return Some(marker.lines().next().unwrap_or_default());
     }
-    let (Some(copy), Some(namespace)) = (&entry.copy_statement, &entry.namespace) else {
-        return false;
+    let name = entry.copy_statement.as_deref()?.strip_prefix("COPY ")?;
+    // Quotes that are not needed do not make it another table.
+    let (parts, behind) = split_name(name, char::is_whitespace)?;
+    let own = match &parts[..] {
+        [schema, table] => Some(schema) == entry.namespace.as_ref() && *table == entry.tag,
+        // Before roots were known the search path was part of the script.
+        [table] => *table == entry.tag,
+        _ => false,
     };
-    !copy.starts_with(&format!("COPY {} ", qualified(namespace, &entry.tag)))
+    (!own).then(|| &name[..name.len() - behind.len()])
 }
 
 /// Why an entry cannot be restored as it stands.

@@ -19,7 +19,7 @@ use super::{
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
-use crate::store::{Existing, Output};
+use crate::store::{Durability, Existing, Output};
 
 /// An archive in the making.
 ///
@@ -75,6 +75,8 @@ pub struct ArchivePlace {
     pub existing: Existing,
     /// Where data may wait when the output is no file with a folder of its own.
     pub spool_folder: PathBuf,
+    /// Whether to wait for the disk.
+    pub durability: Durability,
 }
 
 impl ArchivePlace {
@@ -93,6 +95,7 @@ impl<P: Into<PathBuf>> From<P> for ArchivePlace {
             spool_folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
             output: path.into(),
             existing: Existing::Refuse,
+            durability: Durability::Synced,
         }
     }
 }
@@ -111,7 +114,10 @@ pub fn create(
 ) -> Result<Box<dyn ArchiveWriter>> {
     match toc.header.format {
         ArchiveFormat::Directory => match &place.output {
-            Output::Path(path) => Ok(Box::new(DirectoryWriter::create(path, toc, compression)?)),
+            Output::Path(path) => {
+                let writer = DirectoryWriter::create(path, toc, compression)?;
+                Ok(Box::new(writer.with_durability(place.durability)))
+            }
             Output::Stdout => Err(Error::new(
                 ErrorKind::Usage,
                 "a directory cannot be written to standard output",

@@ -166,6 +166,7 @@ Examples:
   pgark dump shop
   pgark dump -d postgres://backup@db.example/shop -f /backups/shop -j 4
   pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f shop-small
+  pgark dump shop -f shop.sql.zst
   pgark dump --all -f /backups/server
   pgark dump shop --dry-run")]
 pub(super) struct DumpArguments {
@@ -193,25 +194,27 @@ pub(super) struct DumpArguments {
 
     /// Output path; its name decides the format [default: DBNAME-YYYYMMDDTHHMMSSZ in this directory]
     ///
-    /// A custom or tar archive may go to a pipe or a device, and with "-" to standard output; then it has
-    /// no manifest.
+    /// A custom or tar archive, or a script, may go to a pipe or a device, and with "-" to standard output;
+    /// then it has no manifest.
     #[arg(short = 'f', long, value_name = "PATH", value_parser = path())]
     pub(super) file: Option<PathBuf>,
 
     /// Format of the output: directory, custom, tar or plain
     ///
-    /// Without it the name of the output decides: .sql is plain, .dump is custom, .tar is tar and
-    /// everything else a directory.
+    /// Without it the name of the output decides: .sql, .sql.gz, .sql.zst and .sql.lz4 are plain, .dump is
+    /// custom, .tar is tar and everything else a directory.
     #[arg(short = 'F', long, value_name = "FORMAT", ignore_case = true)]
     pub(super) format: Option<Format>,
 
     /// Number of connections that read [default: number of cores, at most 8]
+    ///
+    /// A script has one order and is read over one.
     #[arg(short = 'j', long, value_name = "N")]
     pub(super) jobs: Option<Jobs>,
 
     /// Compression: none, gzip, lz4 or zstd, with level and details as in zstd:9 [default: zstd]
     ///
-    /// A tar archive is never compressed.
+    /// A tar archive is never compressed, and a script as the end of its name says: .gz, .zst, .lz4.
     #[arg(short = 'Z', long, value_name = "SPEC", allow_hyphen_values = true)]
     pub(super) compress: Option<String>,
 

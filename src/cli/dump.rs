@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use super::arguments::{DumpArguments, Format, SelectionArguments};
 use super::cluster;
 use super::connection;
+use super::drop_in::restrict_key::restrict_key;
 use super::output;
 use super::progress::Display;
 use super::report;
 use super::world::World;
 use crate::archive::ArchiveFormat;
+use crate::archive::script::ScriptChoices;
 use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
 use crate::dump::{self, DumpContent, DumpOptions, Omissions, Output};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::progress::Interrupt;
 use crate::select::{LargeObjectChoice, SelectionRequest, TablePattern};
 
@@ -22,11 +24,10 @@ pub(super) async fn run(
     world: &World,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let format = format_of(arguments.format, arguments.file.as_deref())?;
-    let compression: Compression = match (&arguments.compress, format) {
-        (Some(spec), _) => spec.parse()?,
-        (None, ArchiveFormat::Tar) => Compression::NONE,
-        (None, _) => Compression::new(Algorithm::Zstd),
+    let format = format_of(arguments.format, arguments.file.as_deref());
+    let compression: Compression = match &arguments.compress {
+        Some(spec) => spec.parse()?,
+        None => usual_compression(format, arguments.file.as_deref()),
     };
     format.check_compression(compression)?;
     let params = connection::params(world, &arguments.connection, arguments.database.as_deref())?;
@@ -37,10 +38,10 @@ pub(super) async fn run(
             named || ["DATABASE_URL", "PGDATABASE"].iter().any(|v| world.variable(v).is_some());
         let params = if named { params } else { params.with_database("postgres") };
         let format = ArchiveFormat::Directory;
-        let options = options(arguments, world, params, compression, format);
+        let options = options(arguments, world, params, compression, format)?;
         return cluster::dump(arguments, options, world, interrupt).await;
     }
-    let options = options(arguments, world, params, compression, format);
+    let options = options(arguments, world, params, compression, format)?;
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     let plan = connection::with_password(
@@ -72,18 +73,22 @@ fn options(
     connection: ConnectParams,
     compression: Compression,
     format: ArchiveFormat,
-) -> DumpOptions {
+) -> Result<DumpOptions> {
     let selection = &arguments.selection;
     let output = match &arguments.file {
-        Some(file) if file == Path::new("-") => Output::Stdout,
+        Some(file) if is_standard_output(Some(file)) => Output::Stdout,
         Some(file) => file.clone().into(),
-        None => default_output(&connection, world, format).into(),
+        None => default_output(&connection, world, format, compression).into(),
     };
-    DumpOptions {
+    Ok(DumpOptions {
         format,
         archive_version: arguments.archive_version,
         spool_folder: world.temporary_directory.clone(),
-        jobs: world.jobs(arguments.jobs),
+        jobs: match format {
+            // A script has one order.
+            ArchiveFormat::Plain => 1,
+            _ => world.jobs(arguments.jobs),
+        },
         compression,
         selection: request(selection),
         content: content(selection),
@@ -98,10 +103,11 @@ fn options(
             privileges: selection.no_privileges,
             ..Omissions::default()
         },
+        script: ScriptChoices { restrict_key: restrict_key(None)?, ..ScriptChoices::default() },
         lock_wait_timeout: arguments.lock_wait_timeout.clone(),
         role: arguments.connection.role.clone(),
         ..DumpOptions::new(connection, output, world.now())
-    }
+    })
 }
 
 /// Returns which halves of the objects are wanted.
@@ -116,7 +122,8 @@ fn content(selection: &SelectionArguments) -> DumpContent {
     }
 }
 
-/// Tells whether the archive goes where results are printed.
+/// Tells whether the archive goes where results are printed: then it is written there as it is, also when
+/// that is a file.
 fn is_standard_output(file: Option<&Path>) -> bool {
     file.is_some_and(|file| {
         ["-", "/dev/stdout", "/dev/fd/1"].iter().any(|name| file == Path::new(name))
@@ -146,7 +153,12 @@ fn request(selection: &SelectionArguments) -> SelectionRequest {
 }
 
 /// Returns a name for the output that sorts by time; what a path cannot hold becomes `_`.
-fn default_output(connection: &ConnectParams, world: &World, format: ArchiveFormat) -> PathBuf {
+fn default_output(
+    connection: &ConnectParams,
+    world: &World,
+    format: ArchiveFormat,
+    compression: Compression,
+) -> PathBuf {
     let database: String = connection
         .database()
         .chars()
@@ -154,59 +166,74 @@ fn default_output(connection: &ConnectParams, world: &World, format: ArchiveForm
         .collect();
     // A leading dot would hide the archive, a leading dash makes it an option of the next command.
     let prefix = if database.starts_with(['.', '-']) || database.is_empty() { "_" } else { "" };
-    PathBuf::from(format!("{prefix}{database}-{}{}", world.stamp(), format.suffix()))
+    let codec = match format {
+        ArchiveFormat::Plain => compression.algorithm.suffix(),
+        _ => "",
+    };
+    PathBuf::from(format!("{prefix}{database}-{}{}{codec}", world.stamp(), format.suffix()))
 }
 
 /// Returns the format that was asked for, by name or by the name of the output.
-fn format_of(format: Option<Format>, file: Option<&Path>) -> Result<ArchiveFormat> {
-    let name = file.and_then(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
-    let name = name.unwrap_or_default();
-    let by_name = ["", ".gz", ".zst", ".lz4"]
-        .iter()
-        .any(|codec| name.ends_with(&format!(".sql{codec}")))
-        .then_some(Format::Plain)
-        .or_else(|| name.ends_with(".dump").then_some(Format::Custom))
-        .or_else(|| name.ends_with(".tar").then_some(Format::Tar));
-    let (format, why) = match (format, by_name) {
-        (Some(format), _) => (format, "--format"),
-        (None, Some(format)) => (format, "the name of the output"),
-        (None, None) => return Ok(ArchiveFormat::Directory),
-    };
-    let format = match format {
-        Format::Directory => return Ok(ArchiveFormat::Directory),
-        Format::Custom => return Ok(ArchiveFormat::Custom),
-        Format::Tar => return Ok(ArchiveFormat::Tar),
-        Format::Plain => ArchiveFormat::Plain,
-    };
-    let word = format.word();
-    Err(Error::new(
-        ErrorKind::Usage,
-        format!("{why} asks for the {word} format, which this version of pgark does not write"),
-    )
-    .with_hint("use --format directory, custom or tar")
-    .with_hint("for the definitions alone, \"pgark pg_dump --schema-only\" prints them"))
+fn format_of(format: Option<Format>, file: Option<&Path>) -> ArchiveFormat {
+    match format {
+        Some(Format::Directory) => ArchiveFormat::Directory,
+        Some(Format::Custom) => ArchiveFormat::Custom,
+        Some(Format::Tar) => ArchiveFormat::Tar,
+        Some(Format::Plain) => ArchiveFormat::Plain,
+        None => {
+            let name = lower_name(file);
+            let is_script = |codec: &Algorithm| name.ends_with(&format!(".sql{}", codec.suffix()));
+            if Algorithm::ALL.iter().any(is_script) {
+                ArchiveFormat::Plain
+            } else if name.ends_with(".dump") {
+                ArchiveFormat::Custom
+            } else if name.ends_with(".tar") {
+                ArchiveFormat::Tar
+            } else {
+                ArchiveFormat::Directory
+            }
+        }
+    }
+}
+
+/// Returns how a format is compressed when nothing is said: a script as its name says.
+fn usual_compression(format: ArchiveFormat, file: Option<&Path>) -> Compression {
+    match format {
+        ArchiveFormat::Tar => Compression::NONE,
+        ArchiveFormat::Plain => Compression::new(Algorithm::from_suffix(&lower_name(file))),
+        ArchiveFormat::Custom | ArchiveFormat::Directory => Compression::new(Algorithm::Zstd),
+    }
+}
+
+fn lower_name(file: Option<&Path>) -> String {
+    let name = file.and_then(Path::file_name);
+    name.map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn format(format: Option<Format>, file: &str) -> Result<ArchiveFormat, String> {
-        format_of(format, Some(Path::new(file))).map_err(|error| error.to_string())
-    }
-
     #[test]
     fn the_option_decides_before_the_name() {
-        assert_eq!(format(None, "/backups/shop"), Ok(ArchiveFormat::Directory));
-        assert_eq!(format(None, "shop.DUMP"), Ok(ArchiveFormat::Custom));
-        let directory = format(Some(Format::Directory), "/backups/shop.dump");
-        assert_eq!(directory, Ok(ArchiveFormat::Directory));
-        assert_eq!(
-            format(None, "shop.sql.gz").expect_err("not written"),
-            "the name of the output asks for the plain format, which this version of pgark does not \
-             write"
-        );
-        assert_eq!(format(Some(Format::Tar), "shop.dump"), Ok(ArchiveFormat::Tar));
-        assert!(format(Some(Format::Plain), "shop").is_err_and(|text| text.contains("--format")));
+        for (format, file, expected, algorithm) in [
+            (None, "/backups/shop", ArchiveFormat::Directory, Algorithm::Zstd),
+            (None, "shop.DUMP", ArchiveFormat::Custom, Algorithm::Zstd),
+            (None, "shop.sql", ArchiveFormat::Plain, Algorithm::None),
+            (None, "shop.SQL.gz", ArchiveFormat::Plain, Algorithm::Gzip),
+            (None, "shop.sql.zst", ArchiveFormat::Plain, Algorithm::Zstd),
+            (None, "shop.sql.lz4", ArchiveFormat::Plain, Algorithm::Lz4),
+            (None, "shop.gz", ArchiveFormat::Directory, Algorithm::Zstd),
+            (Some(Format::Directory), "shop.sql.gz", ArchiveFormat::Directory, Algorithm::Zstd),
+            (Some(Format::Tar), "shop.dump", ArchiveFormat::Tar, Algorithm::None),
+            (Some(Format::Plain), "shop", ArchiveFormat::Plain, Algorithm::None),
+            (Some(Format::Plain), "shop.gz", ArchiveFormat::Plain, Algorithm::Gzip),
+        ] {
+            let path = Some(Path::new(file));
+            let found = format_of(format, path);
+            assert_eq!(found, expected, "{file}");
+            let compression = usual_compression(found, path);
+            assert_eq!(compression.algorithm, algorithm, "{file}");
+        }
     }
 }

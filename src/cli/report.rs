@@ -124,12 +124,11 @@ pub(super) fn restored(report: &RestoreReport) -> String {
     if report.analyzed > 0 {
         lines.line("analyzed", &format!("{} tables", count(report.analyzed)));
     }
-    let proof = if report.checked {
-        "rows and fingerprints equal the manifest's"
-    } else {
-        "none: the archive has no manifest"
+    let proof = match report.checked {
+        true => compared(report.tables.len(), report.wanted_tables),
+        false => "none: the archive has no manifest".to_owned(),
     };
-    lines.line("proof", proof);
+    lines.line("proof", &proof);
     sequences(&mut lines, &report.sequences);
     for ignored in report.ignored.iter().take(MOST_FINDINGS) {
         lines.line("error", &format!("{}: {}", ignored.entry, ignored.message));
@@ -171,13 +170,34 @@ pub(super) fn script_restored(report: &ScriptReport) -> String {
         let plural = if report.analyzed == 1 { "database" } else { "databases" };
         lines.line("analyzed", &format!("{} {plural}", count(report.analyzed)));
     }
-    lines.line("proof", "none: a script has no manifest to compare with");
+    lines.line("proof", &script_proof(report));
     sequences(&mut lines, &report.sequences);
     for ignored in report.ignored.iter().take(MOST_FINDINGS) {
         lines.line("error", &format!("line {}: {}", ignored.line, ignored.message));
     }
     more(&mut lines, report.errors as usize);
     lines.0
+}
+
+/// Returns what a manifest or a checksum beside a script has proved.
+fn script_proof(report: &ScriptReport) -> String {
+    let ScriptReport { expected_tables, proved_tables, checksum_fits, .. } = *report;
+    match (expected_tables, checksum_fits) {
+        (0, false) => "none: no manifest lies beside the script".to_owned(),
+        (0, true) => "the script has the checksum beside it".to_owned(),
+        (all, _) => compared(proved_tables, all),
+    }
+}
+
+/// Returns of how many tables the rows were compared with the manifest.
+fn compared(proved: usize, all: usize) -> String {
+    let what = "rows and fingerprints equal the manifest's";
+    match proved == all {
+        true => what.to_owned(),
+        false => {
+            format!("{what} for {} of {} tables", count(proved as u64), count(all as u64))
+        }
+    }
 }
 
 /// Returns the report of a verification.

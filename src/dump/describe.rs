@@ -1,12 +1,13 @@
 //! What an archive says about itself: its header and its manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
 use super::options::{DumpContent, DumpOptions};
 use super::plan::PlannedTable;
+use crate::archive::statements::partition_root;
 use crate::archive::{
     ArchiveHeader, ArchiveTime, ArchiveVersion, DataFileSummary, Manifest, ManifestData,
     ManifestLargeObjects, ManifestSequence, SchemaFingerprint, large_object_remarks,
@@ -14,9 +15,9 @@ use crate::archive::{
 };
 use crate::catalog::LargeObjectMetadata;
 use crate::connect::Session;
-use crate::ddl::Fidelity;
+use crate::ddl::{Fidelity, RowForm};
 use crate::error::Result;
-use crate::model::{Components, Database, Kind, SessionFacts, TocEntry};
+use crate::model::{Components, Database, DumpId, Kind, SessionFacts, TocEntry};
 use crate::select::{LargeObjectChoice, SelectionRequest};
 use crate::sql::Quoting;
 
@@ -82,7 +83,12 @@ pub(super) fn manifest(mut facts: Facts<'_>) -> Result<Manifest> {
         object.class = metadata.class_of(object.oid);
     }
     let started = facts.options.started.with_timezone(&Utc);
+    let mut roots: HashMap<DumpId, &str> = HashMap::new();
+    for entry in facts.entries.iter().filter(|entry| entry.has_data) {
+        roots.extend(partition_root(entry).map(|root| (entry.dump_id, root)));
+    }
     let data = facts.data.iter().map(|(table, summary)| ManifestData {
+        loaded_into: roots.get(&table.dump_id).map(|&root| root.to_owned()),
         columns: table.columns.clone(),
         filter: table.filter.clone(),
         ..ManifestData::new(summary.clone(), &table.name.schema, &table.name.name)
@@ -133,6 +139,7 @@ fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
         ("quote-all-identifiers", options.quoting == Quoting::Always),
         ("disable-dollar-quoting", !options.dollar_quoting),
         ("enable-row-security", options.row_security),
+        ("inserts", options.row_form != RowForm::Copy),
     ];
     for (name, is_set) in switches {
         if is_set {
@@ -159,9 +166,10 @@ fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
 /// The version of pg_dump whose text a stand-in writes.
 const STOCK_VERSION: &str = "18.6";
 
-/// Returns the version that a dump without a manifest names as its origin's.
-pub(super) fn dumper_version(options: &DumpOptions) -> String {
+/// Returns the version that a dump names as its origin's.
+pub(super) fn dumper_version(options: &DumpOptions, has_manifest: bool) -> String {
     match options.fidelity {
+        _ if has_manifest => own_dumper_version(),
         Fidelity::PgDump => STOCK_VERSION.to_owned(),
         Fidelity::Corrected => own_dumper_version_without_manifest(),
     }
@@ -193,9 +201,6 @@ pub(super) fn header(
         created: ArchiveTime::from_local(options.started),
         database: session.database.clone(),
         server_version: session.version_text.clone(),
-        dumper_version: match has_manifest {
-            true => own_dumper_version(),
-            false => dumper_version(options),
-        },
+        dumper_version: dumper_version(options, has_manifest),
     }
 }

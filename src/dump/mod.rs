@@ -28,7 +28,6 @@ mod queue;
 mod report;
 mod run;
 mod script;
-mod script_output;
 mod sink;
 mod split;
 mod work;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Local};
 
 use crate::archive::script::ScriptChoices;
-use crate::archive::{ArchiveFormat, ArchiveVersion};
+use crate::archive::{ArchiveFormat, ArchivePlace, ArchiveVersion};
 use crate::catalog::Transaction;
 use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
@@ -13,7 +13,7 @@ use crate::ddl::{Fidelity, RowForm};
 use crate::model::Section;
 use crate::select::{LargeObjectChoice, SelectionRequest};
 use crate::sql::Quoting;
-use crate::store::{Existing, Output};
+use crate::store::{Durability, Existing, Output};
 
 /// Which halves of a database a dump takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +181,16 @@ impl DumpOptions {
             lock_wait_timeout: None,
             role: None,
             started,
+        }
+    }
+
+    /// Returns where the result is written, and how.
+    pub(super) fn place(&self) -> ArchivePlace {
+        ArchivePlace {
+            output: self.output.clone(),
+            existing: self.existing,
+            spool_folder: self.spool_folder.clone(),
+            durability: if self.sync { Durability::Synced } else { Durability::Unsynced },
         }
     }
 }

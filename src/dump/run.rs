@@ -29,8 +29,8 @@ use super::split::{Piece, Source};
 use super::work;
 use crate::archive::toc::Toc;
 use crate::archive::{
-    self, ArchiveFormat, ArchivePlace, ArchiveWriter, COPY_END, DataFileSummary, DataFileWriter,
-    DataOrder, PieceWriter,
+    self, ArchiveFormat, ArchiveWriter, COPY_END, DataFileSummary, DataFileWriter, DataOrder,
+    PieceWriter,
 };
 use crate::catalog::{LargeObjectReading, ServerIdentity, SessionRecipe};
 use crate::connect::Session;
@@ -100,11 +100,7 @@ impl DumpPlan {
         } = self;
         let sequences = describe::sequences(&keeper.database);
         let settings = describe::settings(&keeper.session).await?;
-        let place = ArchivePlace {
-            output: options.output.clone(),
-            existing: options.existing,
-            spool_folder: options.spool_folder.clone(),
-        };
+        let place = options.place();
         let has_manifest = options.manifest && place.keeps_manifest();
         let header = describe::header(&options, &keeper.database.facts, version, has_manifest);
         let toc = Arc::new(Toc { header, entries });

@@ -8,8 +8,9 @@
 //! A script has one order, so there is nothing to read side by side. Memory is a few chunks whatever
 //! the size of a table or a row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -21,21 +22,24 @@ use super::large_object_text;
 use super::plan::{DumpPlan, PlannedTable};
 use super::report::{DumpReport, LargeObjectsReport, TableReport};
 use super::run::stopped;
-use super::script_output::ScriptOutput;
 use super::split::PieceRange;
-use crate::archive::COPY_END;
 use crate::archive::script::{
-    LargeObjectScript, ScriptError, ScriptOptions, ScriptSource, write_script,
+    LargeObjectScript, ScriptError, ScriptFile, ScriptOptions, ScriptSource, write_script,
 };
+use crate::archive::{COPY_END, DataFileSummary, ManifestLargeObjects};
 use crate::catalog::Keeper;
-use crate::ddl;
+use crate::codec::Sha256Digest;
 use crate::ddl::inserts::{INSERTS_END, InsertWriter};
+use crate::ddl::{self, Fidelity};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
 use crate::progress::{Interrupt, ProgressHandle};
 
 /// Chunks on their way to the writer: enough to hide a slow moment of either side.
 const CHUNKS_IN_FLIGHT: usize = 8;
+
+/// The checksum of data that are no file of their own.
+const NO_FILE: Sha256Digest = Sha256Digest([0; 32]);
 
 /// What the reading task sends to the writing thread.
 pub(super) enum Answer {
@@ -56,34 +60,42 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
     let began = Instant::now();
     let DumpPlan { options, keeper, progress, entries, tables, warnings, .. } = plan;
     let facts = keeper.database.facts.clone();
+    let sequences = describe::sequences(&keeper.database);
+    let place = options.place();
+    let has_manifest = options.manifest && place.keeps_manifest();
+    let settings = match has_manifest {
+        true => describe::settings(&keeper.session).await?,
+        false => BTreeMap::new(),
+    };
     let bytes = tables.iter().map(|table| table.size.cost()).sum();
     progress.phase("dumping table data", tables.len() as u64, bytes);
-    let output = ScriptOutput::create(&options)?;
+    let output = ScriptFile::create(&place, options.compression)?;
+    let output = if has_manifest { output.with_checksum() } else { output };
     let script_options = ScriptOptions {
         choices: options.script.clone(),
         server_version: facts.version_text.clone(),
-        dumper_version: describe::dumper_version(&options),
+        dumper_version: describe::dumper_version(&options, has_manifest),
         started: Some(describe::moment(options.started)),
         no_owner: options.omit.owners,
         without_schema: !options.content.schema,
         row_security: options.row_security,
+        // What the source does not know its own kind of server need not be told.
+        no_transaction_timeout: options.fidelity == Fidelity::Corrected
+            && !facts.version.has_transaction_timeout(),
         no_tablespaces: options.omit.tablespaces,
         no_table_access_method: options.omit.access_methods,
         creates_large_objects: false,
         quoting: options.quoting,
     };
-    let entry_count = entries.len();
+    let entries = Arc::new(entries);
     let (wants, wanted) = mpsc::channel(1);
     let (answers, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
-    let feed = Feed {
-        wants,
-        chunks,
-        progress: std::sync::Arc::clone(&progress),
-        began: (options.started, began),
-    };
+    let feed =
+        Feed { wants, chunks, progress: Arc::clone(&progress), began: (options.started, began) };
     let objects = large_object_groups(&keeper, &entries);
+    let printed = Arc::clone(&entries);
     let writing =
-        tokio::task::spawn_blocking(move || write(output, &entries, &script_options, feed));
+        tokio::task::spawn_blocking(move || write(output, &printed, &script_options, feed));
     let mut reader = Reader {
         keeper,
         progress,
@@ -92,11 +104,12 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
         tables: tables.into_iter().map(|table| (table.dump_id, table)).collect(),
         objects,
         inserts: options.row_form != ddl::RowForm::Copy,
+        data: Vec::new(),
         reports: Vec::new(),
-        large_objects: LargeObjectsReport::default(),
+        large_objects: Vec::new(),
     };
     let read = reader.serve(wanted).await;
-    let Reader { keeper, reports, large_objects, answers, .. } = reader;
+    let Reader { keeper, data, reports, large_objects, answers, .. } = reader;
     // Without it the writer would wait for ever after a failure here.
     drop(answers);
     let written = writing
@@ -113,14 +126,32 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
     };
     interrupt.check()?;
     keeper.session.close().await;
-    let stored_bytes = tokio::task::spawn_blocking(move || output.finish())
+    let large_objects_report = LargeObjectsReport::of(&large_objects);
+    let manifest = || {
+        describe::manifest(describe::Facts {
+            options: &options,
+            session: &facts,
+            system_identifier: keeper.identity.system_identifier.as_deref(),
+            snapshot_lsn: keeper.snapshot_lsn.as_deref(),
+            elapsed: began.elapsed(),
+            settings,
+            sequences,
+            entries: &entries,
+            data: &data,
+            large_objects,
+            database: &keeper.database,
+        })
+    };
+    let manifest = has_manifest.then(manifest).transpose()?;
+    let finish = move || output.finish(manifest);
+    let stored_bytes = tokio::task::spawn_blocking(finish)
         .await
         .context(ErrorKind::Internal, || "the script could not be completed".to_owned())??;
     Ok(DumpReport {
         output: options.output.to_string(),
         database: facts.database,
         server_version: facts.version_text,
-        entries: entry_count,
+        entries: entries.len(),
         rows: reports.iter().map(|table| table.fingerprint.rows).sum(),
         raw_bytes: reports.iter().map(|table| table.raw_bytes).sum(),
         stored_bytes,
@@ -128,17 +159,17 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
         restarts: 0,
         yielded: 0,
         tables: reports,
-        large_objects,
+        large_objects: large_objects_report,
         warnings,
     })
 }
 
 fn write(
-    mut output: ScriptOutput,
+    mut output: ScriptFile,
     entries: &[TocEntry],
     options: &ScriptOptions,
     mut feed: Feed,
-) -> Result<ScriptOutput> {
+) -> Result<ScriptFile> {
     match write_script(&mut output, entries, options, &mut feed) {
         Ok(()) => Ok(output),
         Err(ScriptError::Write(error)) => {
@@ -232,8 +263,9 @@ struct Reader {
     tables: HashMap<DumpId, PlannedTable>,
     objects: HashMap<DumpId, Vec<u32>>,
     inserts: bool,
+    data: Vec<(PlannedTable, DataFileSummary)>,
     reports: Vec<TableReport>,
-    large_objects: LargeObjectsReport,
+    large_objects: Vec<ManifestLargeObjects>,
 }
 
 impl Reader {
@@ -254,9 +286,15 @@ impl Reader {
                 self.rows(table).await?;
             } else if let Some(oids) = self.objects.remove(&id) {
                 let session = &self.keeper.session;
-                self.large_objects.raw_bytes +=
+                let objects =
                     large_object_text::send(session, &oids, &self.answers, &self.interrupt).await?;
-                self.large_objects.objects += oids.len() as u64;
+                self.large_objects.push(ManifestLargeObjects {
+                    dump_id: id.0,
+                    file: String::new(),
+                    stored_bytes: 0,
+                    sha256: NO_FILE,
+                    objects,
+                });
             } else {
                 return Err(Error::new(ErrorKind::Internal, format!("entry {id} has no data")));
             }
@@ -285,14 +323,24 @@ impl Reader {
             super::run::open_foreign_tables(&self.keeper.session, false).await?;
         }
         self.progress.finished(&item);
+        let summary = DataFileSummary {
+            dump_id: table.dump_id,
+            file: String::new(),
+            raw_bytes,
+            stored_bytes: 0,
+            sha256: NO_FILE,
+            fingerprint,
+            blocks: Vec::new(),
+        };
         self.reports.push(TableReport {
-            schema: table.name.schema,
-            name: table.name.name,
+            schema: table.name.schema.clone(),
+            name: table.name.name.clone(),
             fingerprint,
             raw_bytes,
             stored_bytes: 0,
             reading: began.elapsed(),
         });
+        self.data.push((table, summary));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use crate::archive::ArchiveReader;
 use crate::archive::statements::{self, SwitchOptions, Switches};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
-use crate::sql::qualified;
+use crate::sql::{qualified, split_name};
 
 /// The kinds that never stand alone: each belongs to what it depends on.
 const COMPANIONS: &[&str] = &[
@@ -61,28 +61,11 @@ impl ObjectName {
             ))
         };
         // What follows a parenthesis are argument types, with dots and quotes of their own.
-        let mut parts = vec![String::new()];
-        let mut quoted = false;
-        let mut characters = text.trim().char_indices().peekable();
-        while let Some((at, character)) = characters.next() {
-            let last = parts.len() - 1;
-            match character {
-                '"' if quoted && characters.peek().is_some_and(|&(_, next)| next == '"') => {
-                    characters.next();
-                    parts[last].push('"');
-                }
-                '"' => quoted = !quoted,
-                '(' if !quoted => {
-                    parts[last].push_str(&text.trim()[at..]);
-                    break;
-                }
-                '.' if !quoted => parts.push(String::new()),
-                _ if quoted => parts[last].push(character),
-                _ => parts[last].extend(character.to_lowercase()),
-            }
-        }
-        if quoted {
+        let Some((mut parts, types)) = split_name(text.trim(), |character| character == '(') else {
             return usage("a quote is not closed");
+        };
+        if let Some(last) = parts.last_mut() {
+            last.push_str(types);
         }
         if parts.iter().any(String::is_empty) {
             return usage("a part of it is empty");

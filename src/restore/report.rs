@@ -125,6 +125,8 @@ pub struct RestoreReport {
     pub entries: u64,
     /// Whether row counts and fingerprints were compared with a manifest while loading.
     pub checked: bool,
+    /// How many tables should have got rows.
+    pub wanted_tables: usize,
     /// How long it took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub time: Duration,

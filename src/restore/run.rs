@@ -49,8 +49,15 @@ impl RestorePlan {
             options, archive, marks, setup, target, session, expected, progress, ..
         } = self;
         let mut params = options.connection.clone();
-        let mut report =
-            RestoreReport { checked: archive.manifest().is_some(), ..RestoreReport::default() };
+        let wanted =
+            archive.entries().iter().zip(&marks).filter(|(entry, marks)| {
+                marks.data && entry.has_data && !entry.holds_large_objects()
+            });
+        let mut report = RestoreReport {
+            checked: archive.manifest().is_some(),
+            wanted_tables: wanted.count(),
+            ..RestoreReport::default()
+        };
         let mut session = session;
         if options.create {
             interrupt.check()?;

@@ -9,6 +9,7 @@ mod array;
 mod identifier;
 mod keyword;
 mod literal;
+mod name;
 mod setting;
 pub mod text;
 
@@ -17,4 +18,5 @@ pub use array::{build_array, parse_array, parse_options};
 pub use identifier::{Quoting, qualified, quote_identifier};
 pub use keyword::needs_quotes;
 pub use literal::{dollar_quote, quote_literal, quote_literal_for_server};
+pub use name::split_name;
 pub use setting::setting_value;

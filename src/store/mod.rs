@@ -6,10 +6,12 @@
 
 mod lock;
 mod output;
+mod set_aside;
 mod staged_directory;
 mod staged_file;
 
 pub use output::Output;
+pub use set_aside::SetAside;
 pub use staged_directory::StagedDirectory;
 pub use staged_file::{Existing, StagedFile};
 
@@ -18,6 +20,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, ErrorKind, Result};
+
+/// When what was written is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Before it appears under its name.
+    #[default]
+    Synced,
+    /// When the system gets round to it: faster, and lost in a crash soon after.
+    Unsynced,
+}
 
 /// What every hidden name ends with: `.NAME.pgark-XXXXXXXX.partial`.
 const PARTIAL_SUFFIX: &str = ".partial";

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::lock::{self, Attempt};
 use super::{
-    PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new, storage,
+    Durability, PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new, storage,
     sync_directory,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +29,7 @@ pub struct StagedDirectory {
     parent: PathBuf,
     in_place: bool,
     committed: bool,
+    durability: Durability,
     /// The lock on `work`, and on the existing directory when it is filled in place.
     _locks: Vec<File>,
 }
@@ -63,6 +64,7 @@ impl StagedDirectory {
             parent: place.parent,
             in_place: false,
             committed: false,
+            durability: Durability::default(),
             _locks: vec![lock],
         })
     }
@@ -86,8 +88,15 @@ impl StagedDirectory {
             parent: place.parent,
             in_place: true,
             committed: false,
+            durability: Durability::default(),
             _locks: vec![lock, folder_lock],
         })
+    }
+
+    /// Chooses whether [`StagedDirectory::commit`] waits for the disk, as it does otherwise.
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
     }
 
     /// Returns where the files are to be written.
@@ -130,7 +139,7 @@ impl StagedDirectory {
             }
             lock::remove(&self.work);
             self.committed = true;
-            return sync_directory(&self.place);
+            return self.sync_names(&self.place);
         }
         rename_new(&self.work, &self.place).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::DirectoryNotEmpty => {
@@ -139,10 +148,20 @@ impl StagedDirectory {
             _ => storage(&self.place, "move into place", error),
         })?;
         self.committed = true;
-        sync_directory(&self.parent)
+        self.sync_names(&self.parent)
+    }
+
+    fn sync_names(&self, folder: &Path) -> Result<()> {
+        match self.durability {
+            Durability::Synced => sync_directory(folder),
+            Durability::Unsynced => Ok(()),
+        }
     }
 
     fn sync(&self, names: &[std::ffi::OsString]) -> Result<()> {
+        if self.durability == Durability::Unsynced {
+            return Ok(());
+        }
         let open = |path: &Path| File::open(path).map_err(|error| storage(path, "open", error));
         if names.len() >= FILES_FOR_FULL_SYNC && rustix::fs::syncfs(open(&self.work)?).is_ok() {
             return Ok(());

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::lock;
 use super::{
-    Output, PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new, storage,
-    sync_directory,
+    Durability, Output, PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new,
+    storage, sync_directory,
 };
 use crate::error::Result;
 
@@ -36,6 +36,7 @@ pub struct StagedFile {
     place: PathBuf,
     parent: PathBuf,
     existing: Existing,
+    durability: Durability,
 }
 
 impl StagedFile {
@@ -58,26 +59,28 @@ impl StagedFile {
     /// [`crate::ErrorKind::Refused`] when it exists and is not to be replaced, [`crate::ErrorKind::Locked`] when
     /// another run is writing to the same path, [`crate::ErrorKind::Storage`] otherwise.
     pub fn create(path: &Path, existing: Existing) -> Result<Self> {
-        let place = Place::resolve(path)?;
-        match std::fs::metadata(&place.path) {
+        match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(exists_already(path)),
             Ok(metadata) if !metadata.is_file() || existing == Existing::Append => {
+                // By the name that was given: /dev/stdout leads to what has no path of its own.
                 let file = OpenOptions::new()
                     .write(true)
                     .append(existing == Existing::Append)
-                    .open(&place.path)
+                    .open(path)
                     .map_err(|error| storage(path, "open", error))?;
                 return Ok(StagedFile {
                     file,
                     work: None,
-                    place: place.path,
-                    parent: place.parent,
+                    place: path.to_owned(),
+                    parent: PathBuf::new(),
                     existing,
+                    durability: Durability::default(),
                 });
             }
             Ok(_) if existing == Existing::Refuse => return Err(exists_already(path)),
             _ => {}
         }
+        let place = Place::resolve(path)?;
         let guard = lock::lock_folder(&place.parent);
         lock::sweep(&place.parent, &place.name, path)?;
         // As pg_dump: the permissions an ordinary new file gets, so the process's umask decides.
@@ -94,7 +97,14 @@ impl StagedFile {
         let (file, work) =
             made.keep().map_err(|error| storage(&place.parent, "create a file in", error.error))?;
         drop(guard);
-        Ok(StagedFile { file, work: Some(work), place: place.path, parent: place.parent, existing })
+        Ok(StagedFile {
+            file,
+            work: Some(work),
+            place: place.path,
+            parent: place.parent,
+            existing,
+            durability: Durability::default(),
+        })
     }
 
     /// Begins writing to standard output, in place.
@@ -112,7 +122,14 @@ impl StagedFile {
             parent: PathBuf::new(),
             place,
             existing: Existing::Replace,
+            durability: Durability::default(),
         })
+    }
+
+    /// Chooses whether [`StagedFile::commit`] waits for the disk, as it does otherwise.
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
     }
 
     /// Tells whether this is a file of its own, which appears under its name at the end.
@@ -130,6 +147,19 @@ impl StagedFile {
         &mut self.file
     }
 
+    /// Returns an error when something lies under the name that is not to be replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Refused`].
+    pub fn check_place(&self) -> Result<()> {
+        let taken = || std::fs::symlink_metadata(&self.place).is_ok();
+        match self.is_staged() && self.existing == Existing::Refuse && taken() {
+            true => Err(exists_already(&self.place)),
+            false => Ok(()),
+        }
+    }
+
     /// Makes the content durable, then makes the file appear.
     ///
     /// # Errors
@@ -138,7 +168,9 @@ impl StagedFile {
     pub fn commit(mut self) -> Result<()> {
         self.file.flush().map_err(|error| storage(&self.place, "write", error))?;
         let Some(work) = &self.work else { return Ok(()) };
-        self.file.sync_all().map_err(|error| storage(&self.place, "sync", error))?;
+        if self.durability == Durability::Synced {
+            self.file.sync_all().map_err(|error| storage(&self.place, "sync", error))?;
+        }
         let renamed = match self.existing {
             Existing::Refuse => rename_new(work, &self.place),
             Existing::Replace | Existing::Append => std::fs::rename(work, &self.place),
@@ -148,7 +180,10 @@ impl StagedFile {
             _ => storage(&self.place, "move into place", error),
         })?;
         self.work = None;
-        sync_directory(&self.parent)
+        match self.durability {
+            Durability::Synced => sync_directory(&self.parent),
+            Durability::Unsynced => Ok(()),
+        }
     }
 }
 

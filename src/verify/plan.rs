@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::against::{Comparison, no_manifest};
 use super::{Depth, Finding, VerifyOptions, VerifyReport, script};
 use crate::archive::script_reader::{Opened, ScriptSource};
-use crate::archive::statements::loads_via_partition_root;
-use crate::archive::{self, ArchiveReader, SchemaComparison};
+use crate::archive::statements::partition_root;
+use crate::archive::{self, ArchiveReader, Manifest, SchemaComparison};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 
@@ -21,7 +21,11 @@ use crate::progress::{Interrupt, ProgressHandle};
 /// fit, and [`ErrorKind::Refused`] when a database is to be compared with an archive without one.
 pub fn plan(options: VerifyOptions, progress: ProgressHandle) -> Result<VerifyPlan> {
     let subject = match ScriptSource::open(&options.archive)? {
-        Opened::Script(_) if options.against.is_some() => return Err(no_manifest()),
+        Opened::Script(source)
+            if options.against.is_some() && source.proof().manifest.is_none() =>
+        {
+            return Err(no_manifest());
+        }
         Opened::Script(source) => Subject::Script(source),
         Opened::Archive => {
             let archive: Arc<dyn ArchiveReader> = Arc::from(archive::open(&options.archive)?);
@@ -85,11 +89,21 @@ impl VerifyPlan {
                 check.run(interrupt).await?
             }
             Subject::Script(source) => {
-                let interrupt = interrupt.clone();
-                blocking(move || {
-                    script::check(source, &options.archive, options.depth, &progress, &interrupt)
+                let (path, depth) = (options.archive.clone(), options.depth);
+                let (watching, stop) = (progress.clone(), interrupt.clone());
+                let (mut report, manifest) = blocking(move || {
+                    let manifest = source.proof().manifest.clone();
+                    Ok((script::check(source, &path, depth, &watching, &stop)?, manifest))
                 })
-                .await?
+                .await?;
+                if let Some(manifest) = &manifest {
+                    let through = manifest.data.iter();
+                    let roots =
+                        through.filter_map(|data| Some((data.dump_id, data.loaded_into.clone()?)));
+                    compare(&options, manifest, roots.collect(), &progress, interrupt, &mut report)
+                        .await?;
+                }
+                report
             }
         };
         report.elapsed = began.elapsed();
@@ -106,6 +120,33 @@ async fn blocking<T: Send + 'static>(
     })?
 }
 
+/// Compares what a manifest says with the live database, when there is one to compare with.
+async fn compare(
+    options: &VerifyOptions,
+    manifest: &Manifest,
+    roots: BTreeMap<i32, String>,
+    progress: &ProgressHandle,
+    interrupt: &Interrupt,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let Some(params) = &options.against else { return Ok(()) };
+    let left_out = |option: &str| manifest.options.contains_key(option);
+    let comparison = Comparison {
+        manifest,
+        roots,
+        params,
+        jobs: options.jobs,
+        lock_wait_timeout: options.lock_wait_timeout.clone(),
+        schema: SchemaComparison {
+            owners: options.owners && !left_out("no-owner"),
+            privileges: options.privileges && !left_out("no-privileges"),
+        },
+        progress,
+        interrupt,
+    };
+    comparison.run(report).await
+}
+
 /// The check of an archive.
 struct ArchiveCheck {
     options: VerifyOptions,
@@ -117,22 +158,10 @@ impl ArchiveCheck {
     async fn run(self, interrupt: &Interrupt) -> Result<VerifyReport> {
         let mut report = VerifyReport::default();
         self.check_bytes(interrupt, &mut report).await?;
-        if let (Some(params), Some(manifest)) = (&self.options.against, self.archive.manifest()) {
-            let comparison = Comparison {
-                manifest,
-                roots: self.partition_roots(),
-                params,
-                jobs: self.options.jobs,
-                lock_wait_timeout: self.options.lock_wait_timeout.clone(),
-                schema: SchemaComparison {
-                    owners: self.options.owners && !manifest.options.contains_key("no-owner"),
-                    privileges: self.options.privileges
-                        && !manifest.options.contains_key("no-privileges"),
-                },
-                progress: &self.progress,
-                interrupt,
-            };
-            comparison.run(&mut report).await?;
+        if let Some(manifest) = self.archive.manifest() {
+            let roots = self.partition_roots();
+            let (options, progress) = (&self.options, &self.progress);
+            compare(options, manifest, roots, progress, interrupt, &mut report).await?;
         }
         Ok(report)
     }
@@ -172,12 +201,8 @@ impl ArchiveCheck {
         self.archive
             .entries()
             .iter()
-            .filter(|entry| entry.has_data && loads_via_partition_root(entry))
-            .map(|entry| {
-                let marker = entry.definition.lines().next().unwrap_or_default();
-                let root = marker.trim_start_matches("-- load via partition root ");
-                (entry.dump_id.0, root.to_owned())
-            })
+            .filter(|entry| entry.has_data)
+            .filter_map(|entry| Some((entry.dump_id.0, partition_root(entry)?.to_owned())))
             .collect()
     }
 }

@@ -4,17 +4,15 @@
 //! is the one a checksum beside it was made of, that all of it decompresses, that every statement, literal
 //! and COPY in it has an end, and that the program that wrote it came to its closing comment.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use crate::archive::Manifest;
 use crate::archive::script_reader::{
-    ClientEncoding, Ending, Piece, ScriptError, ScriptSource, Splitter, Statement,
+    ClientEncoding, Ending, ExpectedRows, Piece, ScriptError, ScriptSource, Splitter, Statement,
 };
-use crate::codec::{HashingReader, Sha256Digest};
+use crate::codec::{HashingReader, RowHasher, Sha256Digest};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 
@@ -36,35 +34,34 @@ pub(super) fn check(
     interrupt: &Interrupt,
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
-    let proof = ScriptSource::proof_beside(path)?;
-    let recorded: Vec<Sha256Digest> = proof
-        .checksum
-        .into_iter()
-        .chain(proof.manifest.as_ref().and_then(|manifest| manifest.archive_sha256))
-        .collect();
-    if recorded.is_empty() {
+    let proof = source.proof();
+    if source.promises_manifest() && proof.manifest.is_none() {
+        report.findings.push(Finding::new(
+            "manifest",
+            "it is gone; the script was made by pgark, which writes one beside it",
+        ));
+    } else if !proof.has_checksum() {
         report.notes.push(Finding::new(
             "checksums",
             "there is none beside the script: only what the script itself tells was checked",
         ));
-    } else {
+    }
+    let mut expected = proof.manifest.as_deref().and_then(ExpectedRows::of);
+    if depth == Depth::Quick && proof.has_checksum() {
         let digest = digest_of(path, &mut report, progress, interrupt)?;
-        if recorded.iter().any(|&recorded| recorded != digest) {
-            let what = "does not have the checksum that was written beside it";
-            report.findings.push(Finding::new(file(source.name()), what));
+        if proof.check(digest, source.name()).is_err() {
+            report.findings.push(wrong_checksum(source.name()));
         }
     }
     if depth == Depth::Full {
         let name = source.name().to_owned();
         progress.phase("reading the script", 0, source.stored_bytes());
         progress.started(&name, source.stored_bytes());
-        let read = read_through(&mut source, &mut report, progress, interrupt);
-        match read {
-            Ok(rows) => {
-                if let Some(manifest) = &proof.manifest {
-                    compare_rows(manifest, &rows, &mut report);
-                }
+        match read_through(&mut source, expected.as_mut(), &mut report, progress, interrupt) {
+            Ok(()) if source.check_checksum().is_err() => {
+                report.findings.push(wrong_checksum(&name));
             }
+            Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Integrity => {
                 report.findings.push(Finding::new(file(&name), described(&error)));
             }
@@ -77,6 +74,10 @@ pub(super) fn check(
 
 fn file(name: &str) -> String {
     format!("file {name}")
+}
+
+fn wrong_checksum(name: &str) -> Finding {
+    Finding::new(file(name), "does not have the checksum that was written beside it")
 }
 
 fn described(error: &Error) -> String {
@@ -114,43 +115,25 @@ fn digest_of(
     Ok(digest)
 }
 
-/// Compares the rows of each COPY with those the manifest counts.
+/// Decompresses the script, cuts it from its beginning to its end and compares the rows of each COPY with
+/// those that are expected.
 ///
-/// A script of INSERT statements has none to count; its checksum is its proof.
-fn compare_rows(manifest: &Manifest, rows: &BTreeMap<String, u64>, report: &mut VerifyReport) {
-    if rows.is_empty() {
-        return;
-    }
-    for data in &manifest.data {
-        let found = rows.get(&data.describe()).copied().unwrap_or_default();
-        if found != data.rows {
-            let what = format!("has {found} rows instead of {}", data.rows);
-            report.findings.push(Finding::new(format!("table {}", data.describe()), what));
-        }
-    }
-}
-
-/// Takes the quotes off a name, which a script may write also where none are needed.
-fn unquoted(name: &str) -> String {
-    let doubled = name.replace("\"\"", "\0");
-    doubled.replace('"', "").replace('\0', "\"")
-}
-
-/// Decompresses the script and cuts it from its beginning to its end; returns the rows of each table.
+/// A script of INSERT statements has none to compare; its checksum is its proof.
 fn read_through(
     source: &mut ScriptSource,
+    mut expected: Option<&mut ExpectedRows>,
     report: &mut VerifyReport,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
-) -> Result<BTreeMap<String, u64>> {
+) -> Result<()> {
     let passed = source.passed();
     let mut splitter = Splitter::default();
     let mut settings = Settings::default();
     let mut ending = Ending::default();
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut seen = 0;
-    let mut rows = BTreeMap::new();
-    let mut table = String::new();
+    // The COPY whose rows pass.
+    let mut copied: Option<(Statement, RowHasher)> = None;
     let name = source.name().to_owned();
     let cut = |error: ScriptError| {
         Error::new(ErrorKind::Integrity, "cannot be run to its end").with_source(error)
@@ -171,22 +154,32 @@ fn read_through(
                 report.stored_bytes = now;
             }
             Piece::Statement(statement) => {
-                if let Some(copied) = statement.copied_table() {
+                if statement.rows_follow {
                     report.data_entries += 1;
-                    table = unquoted(&copied);
-                    rows.entry(table.clone()).or_default();
+                    copied = Some((statement.clone(), RowHasher::new()));
                 }
                 if settings.follow(&statement) {
                     splitter.settings(settings.standard_strings, settings.encoding);
                 }
             }
             Piece::Rows(chunk) => {
-                let count = memchr::memchr_iter(b'\n', &chunk).count() as u64;
-                report.rows += count;
-                *rows.entry(table.clone()).or_default() += count;
+                if let Some((_, hasher)) = &mut copied {
+                    hasher.feed(&chunk);
+                }
             }
             Piece::End => break,
-            Piece::EndOfRows(_) => {}
+            Piece::EndOfRows(_) => {
+                let Some((statement, hasher)) = copied.take() else { continue };
+                let found = hasher.finish();
+                report.rows += found.rows;
+                if let Some(expected) = &mut expected
+                    && let Err(why) = expected.see(&statement, found)
+                {
+                    let table = statement.copied_table().unwrap_or_default();
+                    let line = statement.line;
+                    report.findings.push(Finding::new(format!("table {table} (line {line})"), why));
+                }
+            }
             Piece::Connect { .. } => {
                 settings = Settings::default();
                 splitter.settings(settings.standard_strings, settings.encoding);
@@ -203,7 +196,11 @@ fn read_through(
             "was cut off: the closing comment of the program that wrote it is missing",
         ));
     }
-    Ok(rows)
+    for table in expected.iter().flat_map(|expected| expected.missing()) {
+        let what = "its rows are not in the script, and the manifest lists them";
+        report.findings.push(Finding::new(format!("table {table}"), what));
+    }
+    Ok(())
 }
 
 /// What a script says about how it is to be read, where no server follows it.
@@ -243,9 +240,10 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::ManifestData;
     use crate::archive::script_reader::Opened;
-    use crate::codec::{Fingerprint, sha256};
+    use crate::archive::{DataFileSummary, Manifest, ManifestData};
+    use crate::codec::sha256;
+    use crate::model::DumpId;
     use crate::progress::silent;
 
     const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\nSET standard_conforming_strings = off;\n\
@@ -255,13 +253,18 @@ mod tests {
     fn checked(script: &str, sums_of: Option<&str>) -> VerifyReport {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.sql");
-        std::fs::write(&path, script).expect("written");
         if let Some(other) = sums_of {
             let text = format!("{}  x.sql\n", sha256(other.as_bytes()));
             std::fs::write(folder.path().join("x.sql.sha256"), text).expect("written");
         }
-        let Ok(Opened::Script(source)) = ScriptSource::open(&path) else { panic!("no script") };
+        let source = opened(&path, script);
         check(source, &path, Depth::Full, &silent(), &Interrupt::default()).expect("checked")
+    }
+
+    fn opened(path: &Path, script: &str) -> ScriptSource {
+        std::fs::write(path, script).expect("written");
+        let Ok(Opened::Script(source)) = ScriptSource::open(path) else { panic!("no script") };
+        source
     }
 
     #[test]
@@ -275,31 +278,38 @@ mod tests {
 
     #[test]
     fn rows_are_compared_with_those_of_the_manifest() {
-        let data = |table: &str, rows| ManifestData {
-            dump_id: 1,
-            schema: "s".into(),
-            table: table.into(),
+        let findings = |expected: &[(&str, &str)]| {
+            let data = expected.iter().map(|&(table, rows)| data(table, rows)).collect();
+            let manifest = Manifest { data, ..Manifest::default() };
+            let mut expected = ExpectedRows::of(&manifest).expect("rows of COPY");
+            let mut report = VerifyReport::default();
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut source = opened(&folder.path().join("x.sql"), DUMP);
+            let (progress, interrupt) = (silent(), Interrupt::default());
+            let read =
+                read_through(&mut source, Some(&mut expected), &mut report, &progress, &interrupt);
+            read.expect("whole");
+            report.findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(findings(&[("t", "2\n1\n")]).is_empty());
+        assert_eq!(findings(&[("t", "1\n")]), ["table t (line 7): has 2 rows instead of 1"]);
+        assert_eq!(findings(&[("t", "1\n2\n"), ("u", "")]).len(), 1);
+        assert_eq!(findings(&[]).len(), 1);
+    }
+
+    fn data(table: &str, rows: &str) -> ManifestData {
+        let mut hasher = RowHasher::new();
+        hasher.feed(rows.as_bytes());
+        let summary = DataFileSummary {
+            dump_id: DumpId(1),
             file: String::new(),
             raw_bytes: 0,
             stored_bytes: 0,
             sha256: sha256(b""),
-            rows,
-            fingerprint: Fingerprint::default(),
-            columns: Vec::new(),
-            filter: String::new(),
+            fingerprint: hasher.finish(),
             blocks: Vec::new(),
         };
-        let manifest =
-            Manifest { data: vec![data("a\"b", 2), data("c", 0)], ..Manifest::default() };
-        let findings = |table: &str, count| {
-            let mut report = VerifyReport::default();
-            let rows = BTreeMap::from([(unquoted(table), count)]);
-            compare_rows(&manifest, &rows, &mut report);
-            report.findings.len()
-        };
-        assert_eq!(findings("\"s\".\"a\"\"b\"", 2), 0);
-        assert_eq!(findings("s.\"a\"\"b\"", 1), 1);
-        assert_eq!(findings("s.c", 1), 2);
+        ManifestData::new(summary, "", table)
     }
 
     #[test]

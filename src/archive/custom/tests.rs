@@ -10,7 +10,7 @@ use crate::archive::{ArchiveFormat, ArchivePlace, ArchiveReader, ManifestState, 
 use crate::codec::{Algorithm, Compression};
 use crate::error::ErrorKind;
 use crate::model::DumpId;
-use crate::store::{Existing, Output};
+use crate::store::{Durability, Existing, Output};
 
 use super::CustomReader;
 
@@ -67,6 +67,7 @@ fn a_pipe_gets_the_entries_in_their_order() {
         output: Output::Path(fifo.clone()),
         existing: Existing::Refuse,
         spool_folder: folder.path().to_owned(),
+        durability: Durability::Synced,
     };
     assert!(!place.keeps_manifest());
     let from = std::thread::spawn(move || std::fs::read(fifo).expect("reads"));

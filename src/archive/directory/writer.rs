@@ -19,7 +19,7 @@ use crate::archive::{
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
-use crate::store::StagedDirectory;
+use crate::store::{Durability, StagedDirectory};
 
 /// The data files that are complete, by name.
 #[derive(Debug, Default)]
@@ -62,6 +62,11 @@ impl DirectoryWriter {
     pub fn create(path: &Path, toc: Arc<Toc>, compression: Compression) -> Result<Self> {
         let staged = StagedDirectory::create(path)?;
         Ok(DirectoryWriter { staged, toc, compression, files: Arc::default() })
+    }
+
+    /// Chooses whether finishing waits for the disk, as it does otherwise.
+    pub fn with_durability(self, durability: Durability) -> Self {
+        DirectoryWriter { staged: self.staged.with_durability(durability), ..self }
     }
 }
 

@@ -10,6 +10,7 @@
 //! banner, \unrestrict                       trailer
 //! ```
 
+mod file;
 mod options;
 mod source;
 mod transactions;
@@ -26,6 +27,7 @@ use super::statements::{
 use crate::model::{DumpId, TocEntry};
 use crate::sql::{quote_literal, text};
 
+pub use file::ScriptFile;
 pub use options::{ScriptChoices, ScriptOptions, Transactions};
 pub use source::{LargeObjectScript, ScriptSource};
 
@@ -142,8 +144,11 @@ impl Script<'_> {
         let standard = self.has_standard_strings();
         let mut lines = String::from(
             "SET statement_timeout = 0;\nSET lock_timeout = 0;\n\
-             SET idle_in_transaction_session_timeout = 0;\nSET transaction_timeout = 0;\n",
+             SET idle_in_transaction_session_timeout = 0;\n",
         );
+        if !self.options.no_transaction_timeout {
+            lines.push_str("SET transaction_timeout = 0;\n");
+        }
         let encoding = self.session_setting("ENCODING");
         lines.push_str(encoding.unwrap_or("SET client_encoding = 'SQL_ASCII';\n"));
         let on = |setting: bool| if setting { "on" } else { "off" };

@@ -56,6 +56,8 @@ pub struct ScriptOptions {
     pub without_schema: bool,
     /// `row_security` is left on.
     pub row_security: bool,
+    /// No `SET transaction_timeout`, which servers before 17 do not know.
+    pub no_transaction_timeout: bool,
     /// The settings that are not switched between entries.
     pub no_tablespaces: bool,
     /// No `SET default_table_access_method`.

@@ -16,6 +16,7 @@ mod encoding;
 mod ending;
 mod lexer;
 mod meta;
+mod proof;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use self::encoding::ClientEncoding;
 pub use self::ending::Ending;
 use self::lexer::{Lexer, Stop};
 pub use self::meta::MetaCommand;
+pub use self::proof::ExpectedRows;
 pub use self::source::{Opened, ScriptProof, ScriptSource};
 
 /// The server holds a statement in one allocation, of at most this size.
@@ -105,23 +107,6 @@ impl Statement {
                 .to_owned()
         };
         Some((bare(name), bare(value)))
-    }
-
-    /// Returns the table whose rows follow, as it is written there.
-    pub fn copied_table(&self) -> Option<String> {
-        /// Two names of the server's longest, with every character quoted, fit easily.
-        const LONGEST: usize = 4096;
-        if !self.rows_follow {
-            return None;
-        }
-        let text = String::from_utf8_lossy(&self.text[..self.text.len().min(LONGEST)]);
-        let rest = text.get(4..).unwrap_or_default().trim_start();
-        let mut quoted = false;
-        let end = rest.find(|character: char| {
-            quoted ^= character == '"';
-            !quoted && (character.is_whitespace() || character == '(')
-        });
-        Some(rest[..end.unwrap_or(rest.len())].to_owned())
     }
 }
 

@@ -4,11 +4,14 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
 
 use crate::archive::Manifest;
+use crate::archive::header::DUMPER;
 use crate::archive::single_file::Beside;
 use crate::codec::{Algorithm, Sha256Digest, decoder};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,9 +34,55 @@ pub enum Opened {
 #[derive(Debug, Default)]
 pub struct ScriptProof {
     /// What the script holds.
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<Box<Manifest>>,
     /// The checksum of the file.
     pub checksum: Option<Sha256Digest>,
+}
+
+impl ScriptProof {
+    /// Reads what lies beside the script at a path.
+    fn beside(path: &Path) -> Result<Self> {
+        let beside = Beside::of(path);
+        let refused = |error: Error, file: &PathBuf| {
+            error.context(format!("\"{}\" cannot be used as a proof", file.display())).with_hint(
+                "a script without a manifest and a checksum beside it is taken as it is: move them away if you know why they do not fit",
+            )
+        };
+        let manifest = beside.read_manifest();
+        let manifest = manifest.map_err(|error| refused(error, &beside.manifest))?;
+        Ok(ScriptProof {
+            manifest: manifest.map(Box::new),
+            checksum: beside.read_checksum().map_err(|error| refused(error, &beside.checksum))?,
+        })
+    }
+
+    /// Tells whether there is anything to compare the file with.
+    pub fn has_checksum(&self) -> bool {
+        self.recorded().next().is_some()
+    }
+
+    /// Compares the checksum of the file called `name` with those that were recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Integrity`] when one differs.
+    pub fn check(&self, found: Sha256Digest, name: &str) -> Result<()> {
+        match self.recorded().all(|recorded| recorded == found) {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Integrity,
+                format!("\"{name}\" does not have the checksum that was written beside it"),
+            )
+            .with_hint(
+                "it is damaged, or was changed on purpose: then move what lies beside it away",
+            )),
+        }
+    }
+
+    fn recorded(&self) -> impl Iterator<Item = Sha256Digest> {
+        let manifest = self.manifest.as_ref();
+        self.checksum.into_iter().chain(manifest.and_then(|manifest| manifest.archive_sha256))
+    }
 }
 
 /// The text of a script, to be read from its beginning to its end once.
@@ -43,6 +92,10 @@ pub struct ScriptSource {
     passed: Arc<AtomicU64>,
     algorithm: Algorithm,
     text: Box<dyn Read + Send>,
+    proof: ScriptProof,
+    /// The hash of what has been read, when there is something to compare it with.
+    hasher: Option<Arc<Mutex<Sha256>>>,
+    promises_manifest: bool,
 }
 
 impl ScriptSource {
@@ -55,7 +108,8 @@ impl ScriptSource {
     /// it is neither script nor archive.
     pub fn open(path: &Path) -> Result<Opened> {
         if path.as_os_str() == STANDARD_INPUT {
-            return ScriptSource::of("standard input".to_owned(), 0, Box::new(io::stdin()));
+            let name = "standard input".to_owned();
+            return ScriptSource::of(name, 0, Box::new(io::stdin()), None);
         }
         let name = path.display().to_string();
         let failed = |error: io::Error| match error.kind() {
@@ -70,17 +124,25 @@ impl ScriptSource {
             return Ok(Opened::Archive);
         }
         let file = File::open(path).map_err(failed)?;
-        ScriptSource::of(name, metadata.len(), Box::new(file))
+        let beside = metadata.is_file().then_some(path);
+        ScriptSource::of(name, metadata.len(), Box::new(file), beside)
     }
 
-    /// Looks at the first bytes of a stream.
-    fn of(name: String, stored_bytes: u64, input: Box<dyn Read + Send>) -> Result<Opened> {
-        let passed = Arc::new(AtomicU64::new(0));
-        let counted = Counted { input, passed: Arc::clone(&passed) };
-        let (head, input) = look(counted).map_err(|error| unreadable(&name, error))?;
+    /// Looks at the first bytes of a stream, and for a script at what lies beside it.
+    fn of(
+        name: String,
+        stored_bytes: u64,
+        input: Box<dyn Read + Send>,
+        path: Option<&Path>,
+    ) -> Result<Opened> {
+        let (head, input) = look(input).map_err(|error| unreadable(&name, error))?;
         if is_archive(&head) {
             return Ok(Opened::Archive);
         }
+        let proof = path.map(ScriptProof::beside).transpose()?.unwrap_or_default();
+        let hasher = proof.has_checksum().then(|| Arc::new(Mutex::new(Sha256::new())));
+        let passed = Arc::new(AtomicU64::new(0));
+        let input = Passing { input, passed: Arc::clone(&passed), hasher: hasher.clone() };
         let algorithm = Algorithm::from_first_bytes(&head);
         let (head, text) = match algorithm {
             Algorithm::None => (head, Box::new(input) as Box<dyn Read + Send>),
@@ -104,20 +166,38 @@ impl ScriptSource {
                 format!("\"{name}\" is neither a PostgreSQL archive nor a script"),
             ));
         }
-        Ok(Opened::Script(ScriptSource { name, stored_bytes, passed, algorithm, text }))
+        let promises_manifest = names_pgark(&head);
+        Ok(Opened::Script(ScriptSource {
+            name,
+            stored_bytes,
+            passed,
+            algorithm,
+            text,
+            proof,
+            hasher,
+            promises_manifest,
+        }))
     }
 
-    /// Returns what lies beside a script in the way of proof.
+    /// Returns what lies beside the script in the way of proof.
+    pub fn proof(&self) -> &ScriptProof {
+        &self.proof
+    }
+
+    /// Tells whether the script says that pgark made it, so that there was a manifest.
+    pub fn promises_manifest(&self) -> bool {
+        self.promises_manifest
+    }
+
+    /// Compares the checksum of what was read, at the end of the script, with those beside it.
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or is not what it claims to be.
-    pub fn proof_beside(path: &Path) -> Result<ScriptProof> {
-        if path.as_os_str() == STANDARD_INPUT {
-            return Ok(ScriptProof::default());
-        }
-        let beside = Beside::of(path);
-        Ok(ScriptProof { manifest: beside.read_manifest()?, checksum: beside.read_checksum()? })
+    /// [`ErrorKind::Integrity`] when they differ.
+    pub fn check_checksum(&self) -> Result<()> {
+        let Some(hasher) = &self.hasher else { return Ok(()) };
+        let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.proof.check(Sha256Digest(hasher.finalize().into()), &self.name)
     }
 
     /// Returns what to call it in messages.
@@ -192,16 +272,26 @@ fn is_utf16(head: &[u8]) -> bool {
     head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff")
 }
 
-/// A reader that counts.
-struct Counted {
-    input: Box<dyn Read + Send>,
-    passed: Arc<AtomicU64>,
+/// Tells whether the beginning of a script names pgark, under its own name, as what made it.
+fn names_pgark(head: &[u8]) -> bool {
+    let mark = format!("\n-- Dumped by pg_dump version {}", DUMPER);
+    memchr::memmem::find(head, mark.as_bytes()).is_some()
 }
 
-impl Read for Counted {
+/// A reader that counts, and hashes.
+struct Passing<R> {
+    input: R,
+    passed: Arc<AtomicU64>,
+    hasher: Option<Arc<Mutex<Sha256>>>,
+}
+
+impl<R: Read> Read for Passing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(buffer)?;
         self.passed.fetch_add(count as u64, Ordering::Relaxed);
+        if let Some(hasher) = &self.hasher {
+            hasher.lock().unwrap_or_else(PoisonError::into_inner).update(&buffer[..count]);
+        }
         Ok(count)
     }
 }
@@ -213,7 +303,7 @@ mod tests {
 
     fn open(bytes: &[u8]) -> Result<Opened> {
         let bytes = bytes.to_vec();
-        ScriptSource::of("x.sql".into(), bytes.len() as u64, Box::new(Cursor::new(bytes)))
+        ScriptSource::of("x.sql".into(), bytes.len() as u64, Box::new(Cursor::new(bytes)), None)
     }
 
     fn text(bytes: &[u8]) -> String {

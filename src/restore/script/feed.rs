@@ -33,7 +33,12 @@ impl Feed {
         let passed = source.passed();
         tokio::task::spawn_blocking(move || {
             loop {
-                let chunk = read_chunk(&mut source, CHUNK_BYTES);
+                let mut chunk = read_chunk(&mut source, CHUNK_BYTES);
+                if chunk.as_ref().is_ok_and(|chunk| chunk.len() < CHUNK_BYTES)
+                    && let Err(error) = source.check_checksum()
+                {
+                    chunk = Err(error);
+                }
                 let last = !chunk.as_ref().is_ok_and(|chunk| chunk.len() == CHUNK_BYTES);
                 // A receiver that is gone knows why.
                 if chunks.blocking_send(chunk).is_err() || last {

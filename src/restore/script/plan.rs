@@ -11,7 +11,7 @@ use super::database;
 use super::feed::{CHUNK_BYTES, read_chunk};
 use super::options::ScriptOptions;
 use super::statement::Kind;
-use crate::archive::script_reader::{Piece, ScriptError, ScriptSource, Splitter};
+use crate::archive::script_reader::{ExpectedRows, Piece, ScriptError, ScriptSource, Splitter};
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::ProgressHandle;
@@ -30,6 +30,8 @@ pub struct ScriptPlan {
     pub(super) progress: ProgressHandle,
     /// Whether the database of `session` is known to be fit.
     pub(super) checked: bool,
+    /// The rows that a manifest promises.
+    pub(super) expected: Option<ExpectedRows>,
     summary: ScriptSummary,
 }
 
@@ -50,6 +52,8 @@ pub struct ScriptSummary {
     pub chooses_database: bool,
     /// Whether everything is one transaction.
     pub single_transaction: bool,
+    /// The tables whose rows are compared with a manifest.
+    pub proved_tables: usize,
 }
 
 /// Opens the connection of a restore.
@@ -91,6 +95,14 @@ pub async fn plan(
             target.version.major()
         ));
     }
+    let proof = source.proof();
+    if source.promises_manifest() && proof.manifest.is_none() {
+        progress.warning(&format!(
+            "\"{}\" was made with a manifest, which does not lie beside it: nothing proves its rows",
+            source.name()
+        ));
+    }
+    let expected = proof.manifest.as_deref().and_then(ExpectedRows::of);
     let checked = first == FirstTarget::ThisDatabase;
     if checked && options.mode == Mode::Fresh {
         database::check_empty(&session).await?;
@@ -103,8 +115,9 @@ pub async fn plan(
         target_version: session.version_text(),
         chooses_database: first == FirstTarget::AnotherDatabase,
         single_transaction: options.single_transaction,
+        proved_tables: expected.as_ref().map_or(0, ExpectedRows::total),
     };
-    Ok(ScriptPlan { options, source, head, session, progress, checked, summary })
+    Ok(ScriptPlan { options, source, head, session, progress, checked, expected, summary })
 }
 
 /// Turns what is wrong with a script into an error that names the script.
@@ -181,6 +194,10 @@ impl fmt::Display for ScriptPlan {
         writeln!(f, "over 1 connection{transaction}")?;
         if self.options.mode == Mode::Append {
             writeln!(f, "adding to what the databases hold")?;
+        }
+        if summary.proved_tables > 0 {
+            let tables = summary.proved_tables;
+            writeln!(f, "comparing the rows of {tables} tables with the manifest")?;
         }
         Ok(())
     }

@@ -48,6 +48,13 @@ pub struct ScriptReport {
     pub errors: u64,
     /// The first of them; a script can fail in every line.
     pub ignored: Vec<ScriptFailure>,
+    /// The tables whose rows a manifest beside the script promises; none when there is no manifest, or when
+    /// the rows are INSERT statements.
+    pub expected_tables: usize,
+    /// How many of them were loaded with exactly these rows.
+    pub proved_tables: usize,
+    /// Whether the script has the checksum that was written beside it.
+    pub checksum_fits: bool,
     /// Sequences that lay behind their column.
     pub sequences: Vec<SequenceFinding>,
     /// Databases whose optimizer statistics were collected at the end.

@@ -14,7 +14,8 @@ use super::failure;
 use super::feed::Feed;
 use super::report::ScriptFailure;
 use super::run::wait;
-use crate::archive::script_reader::{Piece, Splitter, Statement};
+use crate::archive::script_reader::{ExpectedRows, Piece, Splitter, Statement};
+use crate::codec::{Fingerprint, RowHasher};
 use crate::connect::{Session, is_connection_lost};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
@@ -26,6 +27,7 @@ pub(super) struct Rows<'a> {
     pub(super) script: &'a str,
     pub(super) feed: &'a mut Feed,
     pub(super) splitter: &'a mut Splitter,
+    pub(super) expected: Option<&'a mut ExpectedRows>,
     pub(super) interrupt: &'a Interrupt,
     /// Called with the stored bytes and the rows that have passed.
     pub(super) advanced: &'a dyn Fn(u64, u64),
@@ -46,11 +48,12 @@ pub(super) async fn copy(
     let mut copy = match started {
         Ok(copy) => copy,
         Err(error) => {
-            rows.pass_over().await?;
+            rows.pass_over(statement, RowHasher::new()).await?;
             return refused(error, |error| failure::of_rows(statement, error, statement.line));
         }
     };
     let mut bytes = 0;
+    let mut hasher = RowHasher::new();
     let first_row = statement.line + 1 + memchr::memchr_iter(b'\n', &statement.text).count() as u64;
     loop {
         let piece = match rows.next().await {
@@ -65,9 +68,12 @@ pub(super) async fn copy(
         match piece {
             Some(chunk) => {
                 bytes += chunk.len() as u64;
+                if rows.expected.is_some() {
+                    hasher.feed(&chunk);
+                }
                 let sent = wait(rows.interrupt, &canceller, copy.send(chunk)).await?;
                 if let Err(error) = sent {
-                    rows.pass_over().await?;
+                    rows.pass_over(statement, hasher).await?;
                     return refused(error, |error| failure::of_rows(statement, error, first_row));
                 }
                 (rows.advanced)(rows.feed.advanced(), 0);
@@ -75,7 +81,20 @@ pub(super) async fn copy(
             None => break,
         }
     }
+    let found = hasher.finish();
+    if let Err(error) = rows.compare(statement, found) {
+        // The first error is the one to report.
+        let _ = copy.abort("the rows are not those of the manifest").await;
+        return Err(error);
+    }
     match wait(rows.interrupt, &canceller, copy.finish()).await? {
+        Ok(count) if rows.expected.is_some() && count != found.rows => {
+            let table = statement.copied_table().unwrap_or_default();
+            let sent = found.rows;
+            let what = format!("the server stored {count} rows of {table} instead of {sent}");
+            let error = Error::new(ErrorKind::Server, what);
+            refused(error, |error| failure::of_rows(statement, error, first_row))
+        }
         Ok(count) => {
             (rows.advanced)(0, count);
             Ok(Ok(TableReport {
@@ -123,11 +142,30 @@ impl Rows<'_> {
         }
     }
 
-    async fn pass_over(&mut self) -> Result<()> {
-        while self.next().await?.is_some() {
+    /// Reads the rows to their end without sending them.
+    async fn pass_over(&mut self, statement: &Statement, mut hasher: RowHasher) -> Result<()> {
+        while let Some(chunk) = self.next().await? {
+            if self.expected.is_some() {
+                hasher.feed(&chunk);
+            }
             (self.advanced)(self.feed.advanced(), 0);
         }
         (self.advanced)(self.feed.advanced(), 0);
-        Ok(())
+        self.compare(statement, hasher.finish())
+    }
+
+    /// Compares the rows with what the manifest says.
+    fn compare(&mut self, statement: &Statement, found: Fingerprint) -> Result<()> {
+        let Some(expected) = &mut self.expected else { return Ok(()) };
+        expected.see(statement, found).map_err(|why| {
+            let table = statement.copied_table().unwrap_or_default();
+            Error::new(
+                ErrorKind::Integrity,
+                format!(
+                    "the COPY of {table} in line {} of \"{}\" is not what the manifest says: it {why}",
+                    statement.line, self.script
+                ),
+            )
+        })
     }
 }

@@ -21,7 +21,9 @@ use super::plan::{ScriptPlan, broken};
 use super::report::{ScriptFailure, ScriptReport};
 use super::rows::{self, Rows};
 use super::statement::{Boundary, Kind};
-use crate::archive::script_reader::{ClientEncoding, Piece, ScriptError, Splitter, Statement};
+use crate::archive::script_reader::{
+    ClientEncoding, ExpectedRows, Piece, ScriptError, Splitter, Statement,
+};
 use crate::connect::{
     Canceller, Sent, Session, TransactionStatus, is_connection_lost, server_error, sqlstate,
 };
@@ -76,8 +78,9 @@ impl ScriptPlan {
     /// this function says what is left behind in the target.
     pub async fn run(self, interrupt: Interrupt) -> Result<ScriptReport> {
         let began = Instant::now();
-        let ScriptPlan { options, source, head, session, progress, checked, .. } = self;
+        let ScriptPlan { options, source, head, session, progress, checked, expected, .. } = self;
         let script = source.name().to_owned();
+        let has_checksum = source.proof().has_checksum();
         progress.phase("running the script", 0, source.stored_bytes());
         progress.started(&script, source.stored_bytes());
         let mut run = Run {
@@ -96,12 +99,13 @@ impl ScriptPlan {
             fresh_rows: false,
             brings_statistics: false,
             options,
+            expected,
             progress,
             interrupt,
             script,
         };
         let result = run.work().await;
-        let Run { session, mut report, feed, progress, .. } = match result {
+        let Run { session, mut report, feed, progress, expected, .. } = match result {
             Ok(()) => run,
             Err(error) => {
                 let error = run.explain(error).await;
@@ -114,6 +118,13 @@ impl ScriptPlan {
         report.stored_bytes = feed.stored_bytes();
         report.text_bytes = feed.text_bytes;
         report.time = began.elapsed();
+        // The end of the file was reached, where it is compared.
+        report.checksum_fits = has_checksum;
+        if let Some(expected) = expected {
+            report.expected_tables = expected.total();
+            // Those that came in were compared before they were taken.
+            report.proved_tables = report.tables.len();
+        }
         Ok(report)
     }
 }
@@ -146,6 +157,8 @@ struct Run {
     fresh_rows: bool,
     brings_statistics: bool,
     report: ScriptReport,
+    /// The rows that a manifest promises and that have not come.
+    expected: Option<ExpectedRows>,
     progress: ProgressHandle,
     interrupt: Interrupt,
 }
@@ -187,11 +200,27 @@ impl Run {
                 ),
             ));
         }
+        self.check_missing()?;
         if self.options.single_transaction {
             self.execute("commit", "COMMIT").await?;
         }
         self.leave().await?;
         make_durable(&self.session).await
+    }
+
+    /// Refuses an end at which rows that were promised have not come.
+    fn check_missing(&self) -> Result<()> {
+        let missing = self.expected.as_ref().and_then(|expected| expected.missing().next());
+        match missing {
+            Some(table) => Err(Error::new(
+                ErrorKind::Integrity,
+                format!(
+                    "the rows of {table}, which the manifest lists, are not in \"{}\"",
+                    self.script
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 
     async fn execute(&self, purpose: &str, sql: &str) -> Result<()> {
@@ -440,6 +469,7 @@ impl Run {
             script: &self.script,
             feed: &mut self.feed,
             splitter: &mut self.splitter,
+            expected: self.expected.as_mut(),
             interrupt: &self.interrupt,
             advanced: &advanced,
         };

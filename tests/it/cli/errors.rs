@@ -50,12 +50,6 @@ fn usage_is_refused_before_anything_else() {
             code: 2,
         },
         Case {
-            name: "an output name of a format that is not written",
-            variables: &[],
-            arguments: &["dump", "shop", "-f", "shop.sql.zst"],
-            code: 2,
-        },
-        Case {
             name: "unknown compression",
             variables: &[],
             arguments: &["dump", "shop", "-Z", "bzip2"],
@@ -90,12 +84,6 @@ fn usage_is_refused_before_anything_else() {
     error: compression is not supported by tar archive format
 
     hint: leave --compress out, or use --format custom
-
-    ## an output name of a format that is not written (2)
-    error: the name of the output asks for the plain format, which this version of pgark does not write
-
-    hint: use --format directory, custom or tar
-    hint: for the definitions alone, "pgark pg_dump --schema-only" prints them
 
     ## unknown compression (2)
     error: unrecognized compression algorithm: "bzip2"

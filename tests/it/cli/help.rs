@@ -131,6 +131,7 @@ fn the_host_is_h_and_help_is_a_question_mark() {
       pgark dump shop
       pgark dump -d postgres://backup@db.example/shop -f /backups/shop -j 4
       pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f shop-small
+      pgark dump shop -f shop.sql.zst
       pgark dump --all -f /backups/server
       pgark dump shop --dry-run
     ");

@@ -8,6 +8,7 @@ mod large_objects;
 mod locks;
 mod process;
 mod refusals;
+mod script;
 mod standby;
 
 use std::path::Path;
