@@ -223,7 +223,7 @@ pub fn drop_statement(entry: &TocEntry, if_exists: bool) -> Option<String> {
     Some(text)
 }
 
-pub(super) fn unlink_if_exists(oid: &str) -> String {
+pub(crate) fn unlink_if_exists(oid: &str) -> String {
     format!(
         "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '{oid}';\n"
     )
@@ -256,17 +256,22 @@ impl Switches {
         *self = Switches::default();
     }
 
+    /// Returns the SET statement that makes a schema the one of unqualified names, where that is needed.
+    pub fn select_schema(&mut self, schema: &str, options: SwitchOptions) -> Option<String> {
+        if !options.unqualified_definitions || self.search_path.as_deref() == Some(schema) {
+            return None;
+        }
+        self.search_path = Some(schema.to_owned());
+        let name = options.quoting.identifier(schema);
+        let suffix = if schema == "pg_catalog" { "" } else { ", pg_catalog" };
+        Some(format!("SET search_path = {name}{suffix};"))
+    }
+
     /// Returns the SET statements that must come before an entry.
     pub fn before(&mut self, entry: &TocEntry, options: SwitchOptions) -> Vec<String> {
         let mut statements = Vec::new();
-        if options.unqualified_definitions
-            && let Some(schema) = entry.namespace.as_deref().filter(|schema| !schema.is_empty())
-            && self.search_path.as_deref() != Some(schema)
-        {
-            let name = options.quoting.identifier(schema);
-            let suffix = if schema == "pg_catalog" { "" } else { ", pg_catalog" };
-            statements.push(format!("SET search_path = {name}{suffix};"));
-            self.search_path = Some(schema.to_owned());
+        if let Some(schema) = entry.namespace.as_deref().filter(|schema| !schema.is_empty()) {
+            statements.extend(self.select_schema(schema, options));
         }
         if !options.no_tablespaces
             && let Some(tablespace) = &entry.tablespace

@@ -58,6 +58,11 @@ impl ArchiveVersion {
         self >= ArchiveVersion::new(1, 11)
     }
 
+    /// Tells whether large objects have entries that make them (1.12); before, loading their data made them.
+    pub fn has_large_object_entries(self) -> bool {
+        self >= ArchiveVersion::new(1, 12)
+    }
+
     /// Tells whether entries name a table access method (1.14).
     pub fn has_table_access_method(self) -> bool {
         self >= ArchiveVersion::V1_14

@@ -84,6 +84,12 @@ impl TocEntry {
         self.desc == "BLOBS"
     }
 
+    /// Tells whether its data are rows of a table, and not what old archives (before 1.12) have instead of
+    /// entries for the comments of large objects.
+    pub fn holds_rows(&self) -> bool {
+        self.has_data && !self.holds_large_objects() && self.desc != "BLOB COMMENTS"
+    }
+
     /// Names the entry for messages, as `TABLE DATA public.orders (toc entry 2134)`.
     pub fn describe(&self) -> String {
         match &self.namespace {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::data::LoadError;
 use crate::archive::large_object_text::oids;
+use crate::archive::statements::unlink_if_exists;
 use crate::archive::{ArchiveReader, LargeObjectFile, ManifestLargeObject};
 use crate::codec::LargeObjectHasher;
 use crate::connect::Session;
@@ -25,6 +26,9 @@ const PIECE_BYTES: usize = 256 * 1024;
 
 /// Small objects are sent together until they have about this many bytes.
 const STATEMENT_BYTES: usize = 256 * 1024;
+
+/// Objects that are made with one query, a statement of about 150 bytes for each.
+const OBJECTS_TOGETHER: usize = 1_000;
 
 /// Statements that may wait between reading and sending, about 512 KiB each.
 const BATCHES_IN_FLIGHT: usize = 2;
@@ -55,6 +59,15 @@ pub(super) fn drops(entry: &TocEntry, if_exists: bool) -> String {
     sql
 }
 
+/// Whether the objects are there when they are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Making {
+    /// Entries of their own have made them.
+    Made,
+    /// Nobody has: archives before 1.12 have no such entries. `clean` drops what is in the way.
+    Here { clean: bool },
+}
+
 /// What is to be loaded, and how.
 pub(super) struct Load<'a> {
     /// The archive.
@@ -65,6 +78,8 @@ pub(super) struct Load<'a> {
     pub(super) item: &'a str,
     /// Whether to open a transaction; if not, there is one already.
     pub(super) own_transaction: bool,
+    /// Whether the objects are to be made.
+    pub(super) making: Making,
 }
 
 /// Fills the large objects of a data entry in one transaction and returns their number.
@@ -79,8 +94,8 @@ pub(super) async fn load(
 ) -> Result<u64, LoadError> {
     let purpose = format!("load {}", load.entry.describe());
     let (sender, mut batches) = mpsc::channel(BATCHES_IN_FLIGHT);
-    let (archive, entry) = (Arc::clone(load.archive), load.entry.clone());
-    let reading = tokio::task::spawn_blocking(move || read(&*archive, &entry, &sender));
+    let (archive, entry, making) = (Arc::clone(load.archive), load.entry.clone(), load.making);
+    let reading = tokio::task::spawn_blocking(move || read(&*archive, &entry, making, &sender));
     let result = async {
         if load.own_transaction {
             session.execute(&purpose, "BEGIN").await.map_err(LoadError::Server)?;
@@ -124,9 +139,16 @@ struct Batch {
 fn read(
     archive: &dyn ArchiveReader,
     entry: &TocEntry,
+    making: Making,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<u64> {
     let objects = archive.large_objects(entry)?;
+    for objects in objects.chunks(OBJECTS_TOGETHER) {
+        let sql = make(objects, making);
+        if !sql.is_empty() && batches.blocking_send(Batch { sql, bytes: 0 }).is_err() {
+            return Ok(0);
+        }
+    }
     let expected: HashMap<u32, ManifestLargeObject> = archive
         .manifest()
         .and_then(|manifest| manifest.large_objects_of(entry.dump_id))
@@ -182,6 +204,19 @@ fn read(
     }
     let sent = small.bytes == 0 || small.send(batches);
     Ok(if sent { objects.len() as u64 } else { 0 })
+}
+
+/// Returns the statements that make objects which nobody else makes.
+fn make(objects: &[LargeObjectFile], making: Making) -> String {
+    let Making::Here { clean } = making else { return String::new() };
+    let mut sql = String::new();
+    for oid in objects.iter().map(|object| object.oid.to_string()) {
+        if clean {
+            sql.push_str(&unlink_if_exists(&oid));
+        }
+        sql.push_str(&format!("SELECT pg_catalog.lo_create('{oid}');\n"));
+    }
+    sql
 }
 
 /// Returns an object that the manifest knows and the list of the archive does not.

@@ -8,7 +8,7 @@ use crate::archive::script::{
 };
 use crate::archive::statements::is_session_entry;
 use crate::archive::toc::data_file_name;
-use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveReader, ArchiveVersion};
+use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveReader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
 use crate::progress::Progress;
@@ -86,7 +86,7 @@ pub fn print(
         row_security: options.row_security,
         no_tablespaces: options.no_tablespaces,
         no_table_access_method: options.no_table_access_method,
-        creates_large_objects: header.version < ArchiveVersion::new(1, 12),
+        creates_large_objects: !header.version.has_large_object_entries(),
         ..ScriptOptions::default()
     };
     let mut source = ArchiveSource { archive: &*archive, times, progress };

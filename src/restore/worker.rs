@@ -215,8 +215,8 @@ impl Context {
             Some(marks) if marks.data && !entry.has_data => {
                 self.progress.info(&format!("executing {} {}", entry.desc, entry.tag));
             }
-            Some(marks) if marks.data && entry.desc == "BLOBS" => {
-                self.progress.info("processing BLOBS");
+            Some(marks) if marks.data && !entry.holds_rows() => {
+                self.progress.info(&format!("processing {}", entry.desc));
             }
             Some(marks) if marks.data => {
                 self.progress.info(&format!("processing data for table {name}"));
@@ -578,7 +578,7 @@ impl Worker {
         context.progress.finished(&name);
         let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
         match loaded {
-            Ok(loaded) => {
+            Ok(loaded) if entry.holds_rows() => {
                 let report = TableReport {
                     table: name,
                     rows: loaded.rows,
@@ -588,6 +588,7 @@ impl Worker {
                 };
                 done.loaded = Some((item, report));
             }
+            Ok(_) => {}
             Err(LoadError::Archive(error)) => {
                 return Err(error.with_hint(
                     "run \"pgark verify\" on the archive to see everything that is damaged",
@@ -737,6 +738,10 @@ impl Worker {
         for statement in self.before(context, entry) {
             self.try_one(context, item, &statement, &mut done).await?;
         }
+        let making = match context.archive.header().version.has_large_object_entries() {
+            true => large_objects::Making::Made,
+            false => large_objects::Making::Here { clean: context.options.clean },
+        };
         let loaded = large_objects::load(
             &self.session,
             large_objects::Load {
@@ -744,6 +749,7 @@ impl Worker {
                 entry,
                 item: name,
                 own_transaction: !context.options.single_transaction,
+                making,
             },
             &*context.progress,
             &context.interrupt,

@@ -241,6 +241,7 @@ impl Script<'_> {
         if entry.has_data {
             match entry.desc.as_str() {
                 "BLOBS" => self.large_objects(entry)?,
+                "BLOB COMMENTS" => self.large_object_comments(entry)?,
                 _ => self.rows(entry)?,
             }
         }
@@ -350,8 +351,24 @@ impl Script<'_> {
         Ok(())
     }
 
+    /// Says that large objects follow, whose functions are those of the system.
+    fn begin_large_objects(&mut self, entry: &TocEntry) -> io::Result<()> {
+        self.source.info(&format!("processing {}", entry.desc));
+        let options = self.switch_options();
+        match self.switches.select_schema("pg_catalog", options) {
+            Some(statement) => self.write(&format!("{statement}\n\n")),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the comments of an archive that has them apart (before 1.12).
+    fn large_object_comments(&mut self, entry: &TocEntry) -> Result<(), ScriptError> {
+        self.begin_large_objects(entry)?;
+        Ok(self.source.write_rows(entry, self.output)?)
+    }
+
     fn large_objects(&mut self, entry: &TocEntry) -> Result<(), ScriptError> {
-        self.source.info("processing BLOBS");
+        self.begin_large_objects(entry)?;
         // Large objects are open only inside a transaction.
         let own_transaction = self.options.choices.transactions == Transactions::None;
         if own_transaction {

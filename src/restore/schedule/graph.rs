@@ -85,6 +85,7 @@ impl<'a, 'b> Graph<'a, 'b> {
         graph.order_constraint_names();
         graph.hold_data_back();
         graph.order_inherited_triggers();
+        graph.order_comments_of_large_objects();
         if keys == ExistingKeys::InForce {
             graph.order_data_by_existing_keys();
             graph.order_data_of_unknown_tables();
@@ -365,6 +366,18 @@ impl<'a, 'b> Graph<'a, 'b> {
             } else if self.items[position].pass == Pass::Main {
                 self.must_follow(position, all_defined);
             }
+        }
+    }
+
+    /// Lets the comments of large objects wait for the objects. Archives before 1.12 make those while
+    /// their data are loaded, and not all of them say that the comments depend on that.
+    fn order_comments_of_large_objects(&mut self) {
+        let of_kind = |desc: &str| -> Vec<usize> {
+            (0..self.items.len()).filter(|&at| self.items[at].entry.desc == desc).collect()
+        };
+        let (comments, objects) = (of_kind("BLOB COMMENTS"), of_kind("BLOBS"));
+        for &comment in &comments {
+            objects.iter().for_each(|&object| self.must_follow(comment, object));
         }
     }
 

@@ -3,6 +3,7 @@
 mod independent;
 mod script;
 mod stock_reads;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
