@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! layer 6   cli
+//! layer 4   clone
 //! layer 3   dump   restore   verify   inspect
 //! layer 2   catalog
 //! layer 1   connect   select   ddl   order   archive
@@ -13,6 +14,7 @@
 pub mod archive;
 pub mod catalog;
 pub mod cli;
+pub mod clone;
 pub mod codec;
 pub mod connect;
 pub mod ddl;

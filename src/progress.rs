@@ -78,6 +78,14 @@ pub trait Progress: Send + Sync {
     }
 }
 
+/// Writes a duration into a report as seconds, to the millisecond.
+pub(crate) fn serialize_seconds<S: serde::Serializer>(
+    duration: &std::time::Duration,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
+}
+
 /// A [`Progress`] that nobody watches.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

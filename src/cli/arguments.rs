@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::clone::CloneArguments;
 use crate::archive::ArchiveVersion;
 use crate::sql::text;
 
@@ -44,11 +45,11 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 
     /// Print help
-    #[arg(short = '?', long, action = ArgAction::Help, global = true)]
+    #[arg(short = '?', long, action = ArgAction::Help, global = true, display_order = 1000)]
     pub(super) help: Option<bool>,
 
     /// Print the version
-    #[arg(short = 'V', long, action = ArgAction::Version)]
+    #[arg(short = 'V', long, action = ArgAction::Version, display_order = 1001)]
     pub(super) version: Option<bool>,
 }
 
@@ -56,6 +57,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     Dump(Box<DumpArguments>),
     Restore(Box<RestoreArguments>),
+    Clone(Box<CloneArguments>),
     Verify(VerifyArguments),
     Inspect(InspectArguments),
     Demo(DemoArguments),
@@ -68,6 +70,7 @@ impl Command {
         match self {
             Command::Dump(arguments) => arguments.output.clone(),
             Command::Restore(arguments) => arguments.output.clone(),
+            Command::Clone(arguments) => arguments.output.clone(),
             Command::Verify(arguments) => arguments.output.clone(),
             Command::Demo(arguments) => arguments.output.clone(),
             Command::Inspect(arguments) => {

@@ -90,6 +90,16 @@ fn options(
             _ => world.jobs(arguments.jobs),
         },
         compression,
+        lock_wait_timeout: arguments.lock_wait_timeout.clone(),
+        role: arguments.connection.role.clone(),
+        script: ScriptChoices { restrict_key: restrict_key(None)?, ..ScriptChoices::default() },
+        ..select(selection, DumpOptions::new(connection, output, world.now()))
+    })
+}
+
+/// Puts a selection into the options of a dump.
+pub(super) fn select(selection: &SelectionArguments, options: DumpOptions) -> DumpOptions {
+    DumpOptions {
         selection: request(selection),
         content: content(selection),
         large_objects: match (selection.large_objects, selection.no_large_objects) {
@@ -103,11 +113,8 @@ fn options(
             privileges: selection.no_privileges,
             ..Omissions::default()
         },
-        script: ScriptChoices { restrict_key: restrict_key(None)?, ..ScriptChoices::default() },
-        lock_wait_timeout: arguments.lock_wait_timeout.clone(),
-        role: arguments.connection.role.clone(),
-        ..DumpOptions::new(connection, output, world.now())
-    })
+        ..options
+    }
 }
 
 /// Returns which halves of the objects are wanted.

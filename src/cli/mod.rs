@@ -7,6 +7,7 @@
 //! ```
 
 mod arguments;
+mod clone;
 mod cluster;
 mod completions;
 mod connection;
@@ -111,6 +112,9 @@ fn run(command: Command, world: &World) -> Result<()> {
         }
         Command::Restore(arguments) => {
             work(async |interrupt| restore::run(&arguments, world, &interrupt).await)
+        }
+        Command::Clone(arguments) => {
+            work(async |interrupt| clone::run(&arguments, world, &interrupt).await)
         }
         Command::Verify(arguments) => {
             work(async |interrupt| verify::run(&arguments, world, &interrupt).await)

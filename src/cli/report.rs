@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::progress::{bytes, count, visible};
+use crate::clone::CloneReport;
 use crate::dump::{ClusterDumpReport, DumpReport};
 use crate::restore::script::ScriptReport;
 use crate::restore::{ClusterRestoreReport, RestoreReport, SequenceFinding};
@@ -110,13 +111,8 @@ pub(super) fn restored_cluster(report: &ClusterRestoreReport) -> String {
 pub(super) fn restored(report: &RestoreReport) -> String {
     let mut lines =
         Lines::new(&format!("restored into {} in {}", report.database, seconds(report.time)));
-    lines.line("entries", &count(report.entries));
-    lines.line("tables", &count(report.tables.len() as u64));
-    lines.line("rows", &count(report.rows));
+    made(&mut lines, report);
     lines.line("data", &stored(report.bytes, report.stored_bytes));
-    if report.large_objects > 0 {
-        lines.line("large", &format!("{} objects", count(report.large_objects)));
-    }
     lines.line("speed", &speed(report.bytes, report.time));
     if let Some(table) = report.slowest_table() {
         lines.line("slowest", &format!("{} ({})", table.table, seconds(table.time)));
@@ -130,11 +126,24 @@ pub(super) fn restored(report: &RestoreReport) -> String {
     };
     lines.line("proof", &proof);
     sequences(&mut lines, &report.sequences);
+    ignored(&mut lines, report);
+    lines.0
+}
+
+fn made(lines: &mut Lines, report: &RestoreReport) {
+    lines.line("entries", &count(report.entries));
+    lines.line("tables", &count(report.tables.len() as u64));
+    lines.line("rows", &count(report.rows));
+    if report.large_objects > 0 {
+        lines.line("large", &format!("{} objects", count(report.large_objects)));
+    }
+}
+
+fn ignored(lines: &mut Lines, report: &RestoreReport) {
     for ignored in report.ignored.iter().take(MOST_FINDINGS) {
         lines.line("error", &format!("{}: {}", ignored.entry, ignored.message));
     }
-    more(&mut lines, report.ignored.len());
-    lines.0
+    more(lines, report.ignored.len());
 }
 
 fn sequences(lines: &mut Lines, findings: &[SequenceFinding]) {
@@ -148,6 +157,33 @@ fn sequences(lines: &mut Lines, findings: &[SequenceFinding]) {
             ),
         );
     }
+}
+
+/// Returns the report of a clone.
+pub(super) fn cloned(report: &CloneReport) -> String {
+    let restored = &report.restored;
+    let title = format!(
+        "cloned {} into {} in {}",
+        report.source,
+        restored.database,
+        seconds(report.elapsed)
+    );
+    let mut lines = Lines::new(&title);
+    made(&mut lines, restored);
+    lines.line("data", &bytes(restored.bytes));
+    lines.line("speed", &speed(restored.bytes, report.moved));
+    let proof = match &report.proof {
+        None if restored.ignored.is_empty() => "not asked for".to_owned(),
+        None => "none: not everything could be restored".to_owned(),
+        Some(proof) if proof.is_sound() => format!("equal in {}", compared_parts(proof)),
+        Some(_) => "both differ".to_owned(),
+    };
+    lines.line("proof", &proof);
+    if let Some(proof) = &report.proof {
+        findings(&mut lines, proof);
+    }
+    ignored(&mut lines, restored);
+    lines.0
 }
 
 /// Returns the report of a script's restore.
@@ -218,24 +254,29 @@ pub(super) fn verified(report: &VerifyReport, compared: bool) -> String {
     }
     lines.line("read", &bytes(report.stored_bytes));
     if compared {
-        lines.line(
-            "compared",
-            &format!(
-                "{} definitions, {} tables, {} rows of the database",
-                count(report.definitions_compared),
-                count(report.tables_compared),
-                count(report.live_rows)
-            ),
-        );
+        lines.line("compared", &compared_parts(report));
     }
+    findings(&mut lines, report);
+    lines.0
+}
+
+fn compared_parts(report: &VerifyReport) -> String {
+    format!(
+        "{} definitions, {} tables, {} rows of the database",
+        count(report.definitions_compared),
+        count(report.tables_compared),
+        count(report.live_rows)
+    )
+}
+
+fn findings(lines: &mut Lines, report: &VerifyReport) {
     for note in &report.notes {
         lines.line("note", &note.to_string());
     }
     for finding in report.findings.iter().take(MOST_FINDINGS) {
         lines.line("finding", &finding.to_string());
     }
-    more(&mut lines, report.findings.len());
-    lines.0
+    more(lines, report.findings.len());
 }
 
 fn more(lines: &mut Lines, all: usize) {

@@ -57,7 +57,7 @@ pub struct ClusterDumpReport {
     /// The databases, in the order in which they are restored.
     pub databases: Vec<DumpReport>,
     /// How long everything took, in seconds.
-    #[serde(rename = "elapsed_seconds", serialize_with = "super::report::seconds")]
+    #[serde(rename = "elapsed_seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub elapsed: Duration,
 }
 

@@ -12,10 +12,10 @@ use crate::connect::{Session, is_connection_lost, server_error, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Firewalls and proxies forget connections that are silent for some minutes.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// How long the loss of the connection may go unnoticed while nothing is asked over it.
-const GLANCE: Duration = Duration::from_millis(250);
+pub(super) const GLANCE: Duration = Duration::from_millis(250);
 
 /// How often a piece is begun again after somebody cancelled its statement.
 const ATTEMPTS: u32 = 5;

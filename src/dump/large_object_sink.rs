@@ -9,11 +9,10 @@ use std::collections::VecDeque;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::block::BLOCK_BYTES;
-use super::large_object_stream::{Assembler, Part, PartEnd};
+use super::large_object_stream::{Assembler, Part};
 use super::sink::BlockBudget;
 use crate::archive::{BlockCodec, EncodedBlock, LargeObjectPiece};
 use crate::catalog::{LargeObjectRow, LargeObjectRows};
-use crate::codec::LargeObjectHasher;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Oid;
 use crate::progress::ProgressHandle;
@@ -159,15 +158,9 @@ fn encode(
 ) -> Result<EncodedParts> {
     let mut encoded = Vec::with_capacity(parts.len());
     let mut raw_bytes = 0;
-    for Part { oid, bytes, first, end } in parts {
-        let hash = end.map(|end| match end {
-            PartEnd::Hashed(hash) => hash,
-            PartEnd::Whole => {
-                let mut hasher = LargeObjectHasher::new(oid.0);
-                hasher.feed(&bytes);
-                hasher.finish()
-            }
-        });
+    for part in parts {
+        let hash = part.hash();
+        let Part { oid, bytes, first, .. } = part;
         raw_bytes += bytes.len() as u64;
         encoded.push(EncodedPart { oid, first, block: codec.encode(&bytes, 0)?, hash });
     }

@@ -22,6 +22,20 @@ pub(super) struct Part {
     pub(super) end: Option<PartEnd>,
 }
 
+impl Part {
+    /// Returns the hash of the object that ends with these bytes, if one does.
+    pub(super) fn hash(&self) -> Option<u128> {
+        self.end.as_ref().map(|end| match end {
+            PartEnd::Hashed(hash) => *hash,
+            PartEnd::Whole => {
+                let mut hasher = LargeObjectHasher::new(self.oid.0);
+                hasher.feed(&self.bytes);
+                hasher.finish()
+            }
+        })
+    }
+}
+
 /// The end of an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PartEnd {

@@ -27,7 +27,7 @@ pub struct DumpReport {
     /// The bytes of all data files.
     pub stored_bytes: u64,
     /// How long everything took, in seconds.
-    #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
+    #[serde(rename = "elapsed_seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub elapsed: Duration,
     /// How often a connection was lost and its piece read again.
     pub restarts: u64,
@@ -87,15 +87,8 @@ pub struct TableReport {
     pub stored_bytes: u64,
     /// The time that connections spent reading it, in seconds; more than the wall clock when several
     /// read it at once.
-    #[serde(rename = "reading_seconds", serialize_with = "seconds")]
+    #[serde(rename = "reading_seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub reading: Duration,
-}
-
-pub(super) fn seconds<S: serde::Serializer>(
-    duration: &Duration,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
 }
 
 impl DumpReport {

@@ -36,7 +36,20 @@ impl ContentsRequest {
     /// [`ErrorKind::NotFound`], [`ErrorKind::Storage`] and [`ErrorKind::Archive`] when the archive or the
     /// list cannot be read, [`ErrorKind::NotFound`] for listed entries that are not in the archive.
     pub fn open(self, progress: &dyn Progress) -> Result<Contents> {
-        let mut archive = archive::open(&self.archive)?;
+        let archive = archive::open(&self.archive)?;
+        self.of(archive, progress)
+    }
+
+    /// Marks the entries of an archive that is opened already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open), of the list.
+    pub fn of(
+        self,
+        mut archive: Box<dyn ArchiveReader>,
+        progress: &dyn Progress,
+    ) -> Result<Contents> {
         let mut selection = self.selection;
         if let Some(path) = &self.list {
             let shown = path.display();

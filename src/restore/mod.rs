@@ -37,6 +37,6 @@ pub use cluster::{
 };
 pub use contents::{Contents, ContentsRequest};
 pub use options::{Manner, Mode, RestoreOptions};
-pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan};
+pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan, plan_of};
 pub use print::{PrintOptions, Times, print};
 pub use report::{IgnoredError, RestoreReport, SequenceFinding, TableReport};

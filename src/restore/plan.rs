@@ -16,6 +16,7 @@ use super::session::SessionSetup;
 use super::worker::item_name;
 use crate::archive::selection::Marks;
 use crate::archive::{self, ArchiveReader};
+use crate::catalog::ServerIdentity;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
@@ -87,9 +88,7 @@ pub struct PlannedTable {
 /// its manifest is gone or does not fit, [`ErrorKind::Connection`] when the target cannot be reached,
 /// [`ErrorKind::Refused`] when something on the target stands in the way: all that does, at once.
 pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<RestorePlan> {
-    if let Some(conflict) = options.conflict() {
-        return Err(Error::new(ErrorKind::Usage, conflict));
-    }
+    refuse_conflict(&options)?;
     let request = options.contents();
     let reports = Arc::clone(&progress);
     let opened = tokio::task::spawn_blocking(move || request.open(&*reports)).await;
@@ -100,6 +99,36 @@ pub async fn plan(options: RestoreOptions, progress: ProgressHandle) -> Result<R
             return Err(error.with_source(panic));
         }
     };
+    plan_contents(options, contents, progress).await
+}
+
+/// Makes the plan of a restore of something that is opened already; the path in the options is not used.
+///
+/// # Errors
+///
+/// As for [`plan`].
+pub async fn plan_of(
+    archive: Box<dyn ArchiveReader>,
+    options: RestoreOptions,
+    progress: ProgressHandle,
+) -> Result<RestorePlan> {
+    refuse_conflict(&options)?;
+    let contents = options.contents().of(archive, &*progress)?;
+    plan_contents(options, contents, progress).await
+}
+
+fn refuse_conflict(options: &RestoreOptions) -> Result<()> {
+    match options.conflict() {
+        Some(conflict) => Err(Error::new(ErrorKind::Usage, conflict)),
+        None => Ok(()),
+    }
+}
+
+async fn plan_contents(
+    options: RestoreOptions,
+    contents: Contents,
+    progress: ProgressHandle,
+) -> Result<RestorePlan> {
     if options.strict_names && options.is_stock() {
         contents.require_names()?;
     } else if options.strict_names && !contents.missing.is_empty() {
@@ -242,6 +271,15 @@ fn summarize(
 }
 
 impl RestorePlan {
+    /// Asks which server the target is on.
+    ///
+    /// # Errors
+    ///
+    /// As for every query.
+    pub async fn server_identity(&self) -> Result<ServerIdentity> {
+        ServerIdentity::ask(&self.session).await
+    }
+
     /// Returns what the plan says about itself.
     pub fn summary(&self) -> &PlanSummary {
         &self.summary

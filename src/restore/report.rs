@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::connect::server_error;
 use crate::error::{Error, ErrorKind};
@@ -102,7 +102,7 @@ pub struct TableReport {
     /// Bytes in the archive.
     pub stored_bytes: u64,
     /// How long loading took.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
+    #[serde(rename = "seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub time: Duration,
 }
 
@@ -128,7 +128,7 @@ pub struct RestoreReport {
     /// How many tables should have got rows.
     pub wanted_tables: usize,
     /// How long it took.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
+    #[serde(rename = "seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub time: Duration,
     /// Errors that were ignored, in the order of the archive.
     pub ignored: Vec<IgnoredError>,
@@ -160,8 +160,4 @@ pub(super) fn partial<'a>(mut ignored: impl Iterator<Item = &'a IgnoredError>) -
             .with_hint(format!("the first was at {}: {}", first.entry, first.message))
             .with_hint("--exit-on-error stops at the first one"),
     )
-}
-
-pub(super) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_secs_f64())
 }

@@ -14,5 +14,5 @@ mod script;
 
 pub use cluster::verify_cluster;
 pub use options::{Depth, VerifyOptions};
-pub use plan::{VerifyPlan, plan};
+pub use plan::{VerifyPlan, compare_manifest, plan};
 pub use report::{Finding, VerifyReport};

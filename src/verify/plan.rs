@@ -97,11 +97,8 @@ impl VerifyPlan {
                 })
                 .await?;
                 if let Some(manifest) = &manifest {
-                    let through = manifest.data.iter();
-                    let roots =
-                        through.filter_map(|data| Some((data.dump_id, data.loaded_into.clone()?)));
-                    compare(&options, manifest, roots.collect(), &progress, interrupt, &mut report)
-                        .await?;
+                    let roots = roots(manifest);
+                    compare(&options, manifest, roots, &progress, interrupt, &mut report).await?;
                 }
                 report
             }
@@ -118,6 +115,12 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(check).await.map_err(|source| {
         Error::new(ErrorKind::Internal, "the check ended unexpectedly").with_source(source)
     })?
+}
+
+/// Returns the roots that the rows of tables are loaded through, for those that have one.
+fn roots(manifest: &Manifest) -> BTreeMap<i32, String> {
+    let loaded = manifest.data.iter();
+    loaded.filter_map(|data| Some((data.dump_id, data.loaded_into.clone()?))).collect()
 }
 
 /// Compares what a manifest says with the live database, when there is one to compare with.
@@ -145,6 +148,25 @@ async fn compare(
         interrupt,
     };
     comparison.run(report).await
+}
+
+/// Compares the live database of the options with a manifest that belongs to no archive; their archive is not
+/// used.
+///
+/// # Errors
+///
+/// As for [`VerifyPlan::run`].
+pub async fn compare_manifest(
+    manifest: &Manifest,
+    options: &VerifyOptions,
+    progress: &ProgressHandle,
+    interrupt: &Interrupt,
+) -> Result<VerifyReport> {
+    let began = Instant::now();
+    let mut report = VerifyReport::default();
+    compare(options, manifest, roots(manifest), progress, interrupt, &mut report).await?;
+    report.elapsed = began.elapsed();
+    Ok(report)
 }
 
 /// The check of an archive.

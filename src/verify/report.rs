@@ -51,7 +51,7 @@ pub struct VerifyReport {
     /// Definitions compared with the live database.
     pub definitions_compared: u64,
     /// How long it took.
-    #[serde(serialize_with = "seconds")]
+    #[serde(serialize_with = "crate::progress::serialize_seconds")]
     pub elapsed: Duration,
 }
 
@@ -60,8 +60,4 @@ impl VerifyReport {
     pub fn is_sound(&self) -> bool {
         self.findings.is_empty()
     }
-}
-
-fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }

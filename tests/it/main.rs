@@ -4,6 +4,7 @@ mod support;
 
 mod archive;
 mod cli;
+mod clone;
 mod cluster;
 mod compat;
 mod connect;

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["connect", "select", "ddl", "order", "archive"],
     &["catalog"],
     &["dump", "restore", "verify", "inspect"],
-    &["vault"],
+    &["clone", "vault"],
     &["service"],
     &["cli"],
 ];

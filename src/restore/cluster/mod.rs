@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::globals::Tablespaces;
 use super::options::{Mode, RestoreOptions};
 use super::plan::plan as plan_database;
-use super::report::{IgnoredError, RestoreReport, partial, seconds};
+use super::report::{IgnoredError, RestoreReport, partial};
 use super::user_objects;
 use crate::archive::cluster::ClusterManifest;
 use crate::archive::statements::{is_database_entry, is_session_entry};
@@ -80,7 +80,7 @@ pub struct ClusterRestoreReport {
     /// The databases that were filled.
     pub databases: Vec<RestoreReport>,
     /// How long it took.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
+    #[serde(rename = "seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub time: Duration,
 }
 

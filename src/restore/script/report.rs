@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
 use crate::restore::{SequenceFinding, TableReport};
@@ -60,7 +60,7 @@ pub struct ScriptReport {
     /// Databases whose optimizer statistics were collected at the end.
     pub analyzed: u64,
     /// How long it took.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
+    #[serde(rename = "seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub time: Duration,
 }
 
@@ -84,8 +84,4 @@ impl ScriptReport {
                 .with_hint("--exit-on-error stops at the first one"),
         )
     }
-}
-
-fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_secs_f64())
 }

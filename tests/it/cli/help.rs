@@ -13,6 +13,7 @@ fn help_says_what_there_is() {
     Commands:
       dump         Dump a database into an archive
       restore      Load an archive or a plain script into a database
+      clone        Carry a database over to another server, without an archive
       verify       Prove that an archive is whole, or equal to a database
       inspect      Show what an archive holds
       demo         Show the whole tour on a throw-away server
@@ -62,7 +63,6 @@ fn the_host_is_h_and_help_is_a_question_mark() {
                                         values: plain, custom, directory, tar]
       -j, --jobs <N>                    Number of connections that read [default: number of cores, at
                                         most 8]
-      -?, --help                        Print help
       -Z, --compress <SPEC>             Compression: none, gzip, lz4 or zstd, with level and details as
                                         in zstd:9 [default: zstd]
           --archive-version <VERSION>   Layout version of the archive: 1.14, 1.15 or 1.16 [default: the
@@ -71,6 +71,7 @@ fn the_host_is_h_and_help_is_a_question_mark() {
                                         30s
           --dry-run                     Print what would be dumped, how large it is and how it would be
                                         split, and stop
+      -?, --help                        Print help
 
     Connection:
       -d, --dbname <CONN>    Database to connect to: a name, a connection string or a URI

@@ -63,7 +63,7 @@ fn chain(error: &pgark::Error) -> String {
 }
 
 /// Loads the sample database, as far as the server can take it.
-fn load_demo(database: &Database) {
+pub(crate) fn load_demo(database: &Database) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("fixtures")

@@ -24,7 +24,12 @@ impl Database {
             format!("{name}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let maintenance = server.uri("postgres");
         psql(&maintenance, &format!("create database {name} {options}"));
-        Database { uri: server.uri(&name), name, maintenance, major: server.major() }
+        Database::existing(server, name)
+    }
+
+    pub(super) fn existing(server: &Server, name: String) -> Database {
+        let (uri, maintenance) = (server.uri(&name), server.uri("postgres"));
+        Database { name, uri, maintenance, major: server.major() }
     }
 
     /// Returns the name, which is unique.

@@ -140,6 +140,11 @@ impl Server {
         Database::create(self, name, "")
     }
 
+    /// Takes charge of a database that a test had made otherwise: it is dropped at the end.
+    pub(crate) fn adopt(&self, name: &str) -> Database {
+        Database::existing(self, name.to_owned())
+    }
+
     /// Makes an empty database with options of `CREATE DATABASE`, such as `encoding 'LATIN1' template template0`.
     pub(crate) fn database_with(&self, name: &str, options: &str) -> Database {
         Database::create(self, name, options)

@@ -1,0 +1,237 @@
+//! Cloning on real servers: what stock pg_dump sees afterwards, and what happens when a side goes away.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::restore::load_demo;
+use crate::support::database::Database;
+use crate::support::{World, assert_same, newest_server, oracle, servers};
+
+const LARGE_OBJECTS: &str = "
+    select lo_from_bytea(4000 + n, decode(repeat(md5(n::text), n), 'hex')) from generate_series(0, 60) n;
+    select lo_from_bytea(5000, decode(repeat('00ff5c0a', 800000), 'hex'));
+    select lo_create(5001); select lo_put(5001, 3000000, 'tail');
+    comment on large object 5000 is 'the big one';
+    create role clone_reader_%; grant select on large object 5001 to clone_reader_%;";
+
+fn clone(
+    world: &World,
+    source: &Database,
+    target: &Database,
+    more: &[&str],
+) -> crate::support::command::Run {
+    let mut arguments = vec!["clone", "--from", source.uri(), "--to", target.uri()];
+    arguments.extend(more);
+    world.pgark(&arguments)
+}
+
+#[test]
+fn the_sample_database_and_large_objects_arrive_as_they_are() {
+    let Some(stock) = oracle::record() else { return };
+    for server in servers() {
+        let source = server.database("clone_source");
+        load_demo(&source);
+        source.execute(&LARGE_OBJECTS.replace('%', source.name()));
+        let expected = stock.pg_dump(&source, &[]);
+        let target = server.database("clone_target");
+        let run = clone(&World::new(), &source, &target, &["-j3"]).success();
+        assert!(run.stdout.contains("proof      equal in "), "{}", run.stdout);
+        assert!(run.stdout.contains("large      63 objects"), "{}", run.stdout);
+        assert_same(&expected, &stock.pg_dump(&target, &[]), &server.to_string());
+        source.execute(&format!("drop owned by clone_reader_{0}", source.name()));
+    }
+}
+
+#[test]
+fn a_database_moves_to_a_newer_major_and_is_created_there() {
+    let newest = newest_server();
+    for server in servers() {
+        let source = server.database("clone_upgrade");
+        source.execute(
+            "create table t(id int generated always as identity primary key, v text);
+             insert into t(v) select repeat(n::text, n % 40) from generate_series(1, 20000) n;
+             create table p(id int references t, d date) partition by range (d);
+             create table p1 partition of p for values from ('2020-01-01') to ('2030-01-01');
+             insert into p select n, date '2020-01-01' + n % 3000 from generate_series(1, 5000) n;",
+        );
+        if server.major() == newest.major() {
+            continue;
+        }
+        let world = World::new();
+        let to = newest.uri("postgres");
+        let run = world.pgark(&["clone", "--from", source.uri(), "--to", &to, "--create", "-j2"]);
+        let run = run.success();
+        let moved = newest.adopt(source.name());
+        assert!(run.stdout.contains("proof      equal in "), "{}", run.stdout);
+        assert_eq!(
+            moved.query("select count(*), sum(length(v)) from t"),
+            source.query("select count(*), sum(length(v)) from t")
+        );
+        assert_eq!(moved.query("select count(*) from p1"), "5000");
+    }
+}
+
+#[test]
+fn a_database_is_never_cloned_into_itself() {
+    let server = newest_server();
+    let source = server.database("clone_itself");
+    source.execute("create table t(a int); insert into t values (1), (2)");
+    let maintenance = server.uri("postgres");
+    for (to, options) in [
+        (source.uri(), &["--clean"][..]),
+        (source.uri(), &["--append"]),
+        (&maintenance, &["--create", "--clean"]),
+    ] {
+        let mut arguments = vec!["clone", "--from", source.uri(), "--to", to];
+        arguments.extend(options);
+        let run = World::new().pgark(&arguments).fails_with(4);
+        assert!(run.stderr.contains("source and target are the same database"), "{}", run.stderr);
+        assert_eq!(source.query("select count(*) from t"), "2", "{options:?}");
+    }
+}
+
+#[test]
+fn what_arrives_changed_is_found_by_the_proof() {
+    let server = newest_server();
+    let source = server.database("clone_changed");
+    source.execute(
+        "create table t(a int, b text); insert into t select n, 'x' from generate_series(1, 100) n",
+    );
+    let target = server.database("clone_changed_target");
+    target.execute(
+        "create table t(a int, b text);
+         create function change() returns trigger language plpgsql as $$ begin
+             if new.a = 77 then new.b := 'y'; end if; return new; end $$;
+         create trigger change before insert on t for each row execute function change();",
+    );
+    let run = clone(&World::new(), &source, &target, &["--data-only", "--append"]).fails_with(9);
+    assert!(
+        run.stdout.contains("table public.t: its 100 rows differ in content"),
+        "{}",
+        run.stdout
+    );
+    let unproved = server.database("clone_unproved");
+    let run = clone(&World::new(), &source, &unproved, &["--no-proof"]).success();
+    assert!(run.stdout.contains("proof      not asked for"), "{}", run.stdout);
+}
+
+const COPYING: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and state = 'active' and query ilike 'copy%' and pid <> pg_backend_pid()";
+
+const SESSIONS: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and backend_type = 'client backend' and pid <> pg_backend_pid()";
+
+fn wait_until(condition: impl Fn() -> bool, otherwise: &str) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < limit, "{otherwise}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A source whose table takes minutes to read, because of a column that is computed while it is.
+fn slow_source() -> Database {
+    let source = newest_server().database("clone_slow");
+    source.execute(
+        "create table quick(a int); insert into quick select generate_series(1, 1000);
+         create table slow(a int, b text);
+         insert into slow select n, repeat(md5(n::text), 60) from generate_series(1, 150000) n;",
+    );
+    source
+}
+
+/// Starts a clone that is kept waiting by its target in the middle of a table.
+fn cloning(world: &World, source: &Database, target: &Database, seconds: u32) -> Child {
+    target.execute(&format!(
+        "create table quick(a int); create table slow(a int, b text);
+         create function wait() returns trigger language plpgsql as $$ begin
+             if new.a = 100000 then perform pg_sleep({seconds}); end if; return new; end $$;
+         create trigger wait before insert on slow for each row execute function wait();",
+    ));
+    let mut command = world.command();
+    command.args(["clone", "-j2", "--data-only", "--append"]);
+    command.args(["--from", source.uri(), "--to", target.uri()]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database()
+        and wait_event = 'PgSleep'";
+    wait_until(|| target.query(waiting) == "1", "the target does not wait");
+    wait_until(|| source.query(COPYING) == "1", "the source does not send");
+    child
+}
+
+#[test]
+fn a_source_that_goes_away_is_named_and_its_table_stays_empty() {
+    let source = slow_source();
+    let target = newest_server().database("clone_slow_target");
+    let child = cloning(&World::new(), &source, &target, 3);
+    source.query(&COPYING.replace("count(*)", "pg_terminate_backend(pid)"));
+    let output = child.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("could not read the source to its end"), "{said}");
+    assert_eq!(target.query("select count(*) from slow"), "0", "{said}");
+    wait_until(|| source.query(SESSIONS) == "0", "sessions stay on the source");
+    wait_until(|| target.query(SESSIONS) == "0", "sessions stay on the target");
+}
+
+#[test]
+fn without_its_locks_the_source_is_not_read_on() {
+    let source = slow_source();
+    let target = newest_server().database("clone_slow_target");
+    let child = cloning(&World::new(), &source, &target, 600);
+    let keeper =
+        "select pg_terminate_backend(pid) from pg_locks join pg_stat_activity a using (pid)
+        where relation = 'quick'::regclass and a.datname = current_database()";
+    assert_eq!(source.query(keeper), "t");
+    let output = child.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("the snapshot and the locks of the source"), "{said}");
+    assert_eq!(target.query("select count(*) from slow"), "0", "{said}");
+    wait_until(|| source.query(SESSIONS) == "0", "sessions stay on the source");
+    wait_until(|| target.query(SESSIONS) == "0", "sessions stay on the target");
+}
+
+#[test]
+fn the_source_is_free_while_indexes_are_built() {
+    let source = newest_server().database("clone_free");
+    source.execute(
+        "create table t(a int); insert into t values (1);
+         create function slow(int) returns int language plpgsql immutable as $$ begin
+             if current_setting('pgark.slow', true) = 'on' then perform pg_sleep(600); end if;
+             return $1; end $$;
+         create index on t (public.slow(a));",
+    );
+    let target = newest_server().database("clone_free_target");
+    target.execute(&format!("alter database {} set pgark.slow = 'on'", target.name()));
+    let world = World::new();
+    let mut command = world.command();
+    command.args(["clone", "-j2", "--from", source.uri(), "--to", target.uri()]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let building = "select count(*) from pg_stat_activity where datname = current_database()
+        and state = 'active' and query like '%CREATE INDEX%' and pid <> pg_backend_pid()";
+    wait_until(|| target.query(building) == "1", "no index is built");
+    wait_until(|| source.query(SESSIONS) == "0", "the source is still held");
+    interrupt(child);
+}
+
+fn interrupt(child: Child) -> String {
+    let pid = child.id().to_string();
+    let status = std::process::Command::new("/bin/kill").args(["-INT", &pid]).status();
+    assert!(status.expect("kill runs").success());
+    let output = child.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    said
+}
+
+#[test]
+fn a_signal_ends_it_on_both_sides() {
+    let source = slow_source();
+    let target = newest_server().database("clone_slow_target");
+    let child = cloning(&World::new(), &source, &target, 600);
+    let said = interrupt(child);
+    assert_eq!(target.query("select count(*) from slow"), "0", "{said}");
+    wait_until(|| source.query(SESSIONS) == "0", "sessions stay on the source");
+    wait_until(|| target.query(SESSIONS) == "0", "sessions stay on the target");
+}
