@@ -4,9 +4,31 @@
 //! in place of a definition; its privileges are written for the first oid and repeated for all
 //! (`pg_backup_db.c`, `IssueCommandPerBlob` and `IssueACLPerBlob`).
 
+use std::collections::HashSet;
+
+use crate::model::TocEntry;
+
 /// Returns the oids that a metadata entry lists in place of a definition.
 pub fn oids(definition: &str) -> Vec<u32> {
     definition.lines().filter_map(|line| line.trim().parse().ok()).collect()
+}
+
+/// Returns an object that the table of contents names for a data entry and `listed` does not have.
+///
+/// Whatever is listed is filled, so an object that is not would come back empty.
+pub fn not_listed(entries: &[TocEntry], data: &TocEntry, listed: &HashSet<u32>) -> Option<u32> {
+    let metadata = entries
+        .iter()
+        .find(|entry| entry.desc == "BLOB METADATA" && data.dependencies.contains(&entry.dump_id));
+    let missing = |oid: &u32| !listed.contains(oid);
+    match metadata {
+        Some(metadata) => oids(&metadata.definition).into_iter().find(missing),
+        // Before 1.16 an entry makes each object, and one holds the data of all.
+        None => {
+            let single = entries.iter().filter(|entry| entry.desc == "BLOB");
+            single.filter_map(|entry| entry.tag.parse().ok()).find(missing)
+        }
+    }
 }
 
 /// A statement about one large object, without its oid.
@@ -53,6 +75,22 @@ fn unquoted(text: &str, mark: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DumpId;
+
+    #[test]
+    fn objects_without_data_are_noticed() {
+        let listed = |oids: &[u32]| oids.iter().copied().collect::<HashSet<u32>>();
+        let mut data = TocEntry::new(DumpId(3), "BLOBS", "BLOBS");
+        let single = ["7", "9"].map(|oid| TocEntry::new(DumpId(1), "BLOB", oid));
+        assert_eq!(not_listed(&single, &data, &listed(&[7, 9, 10])), None);
+        assert_eq!(not_listed(&single, &data, &listed(&[7])), Some(9));
+        data.dependencies = vec![DumpId(5)];
+        let mut groups = [5, 6].map(|id| TocEntry::new(DumpId(id), "BLOB METADATA", ""));
+        groups[0].definition = "7\n9\n".into();
+        groups[1].definition = "8\n".into();
+        assert_eq!(not_listed(&groups, &data, &listed(&[7, 9])), None);
+        assert_eq!(not_listed(&groups, &data, &listed(&[9])), Some(7));
+    }
 
     #[test]
     fn privileges_are_taken_apart_around_the_oid() {

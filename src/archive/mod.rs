@@ -10,6 +10,7 @@ pub mod check;
 mod chunks;
 pub mod cluster;
 pub mod custom;
+mod data_end;
 mod data_file;
 pub mod directory;
 mod header;
@@ -38,6 +39,7 @@ mod writer;
 
 pub use block::{BlockCodec, EncodedBlock};
 pub use custom::{CustomReader, CustomWriter};
+pub use data_end::{DataEnd, DataEndError};
 pub use data_file::{DataFileWriter, PieceWriter};
 pub use directory::{DirectoryReader, DirectoryWriter};
 pub use header::{
@@ -50,7 +52,7 @@ pub use manifest_large_objects::{
     LargeObjectClass, ManifestLargeObject, ManifestLargeObjects, PRIVILEGES_ON,
     large_object_remarks,
 };
-pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, open};
+pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, all_large_objects, open};
 pub use reordered::ReorderedReader;
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};
 pub use stored_data::StoredData;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::check::ContainerChecked;
 use super::custom::CustomReader;
 use super::directory::DirectoryReader;
+use super::large_object_text::not_listed;
 use super::stored_data::StoredData;
 use super::tar::TarReader;
 use super::toc::{self, Toc};
@@ -193,6 +194,31 @@ pub trait ArchiveReader: Send + Sync {
     }
 }
 
+/// Returns the large objects whose data belong to an entry, certain to be all that the table of contents
+/// names.
+///
+/// # Errors
+///
+/// Those of [`ArchiveReader::large_objects`], and [`ErrorKind::Integrity`] when one is missing.
+pub fn all_large_objects(
+    archive: &dyn ArchiveReader,
+    entry: &TocEntry,
+) -> Result<Vec<LargeObjectFile>> {
+    let objects = archive.large_objects(entry)?;
+    let listed = objects.iter().map(|object| object.oid).collect();
+    match not_listed(archive.entries(), entry, &listed) {
+        None => Ok(objects),
+        Some(oid) => Err(Error::new(
+            ErrorKind::Integrity,
+            format!(
+                "\"{}\": the list of {} does not have large object {oid}",
+                archive.path().display(),
+                entry.describe()
+            ),
+        )),
+    }
+}
+
 /// Opens an archive, whatever its container.
 ///
 /// # Errors
@@ -271,10 +297,14 @@ pub(super) fn read_large_object_list(
     shown: &Path,
 ) -> Result<Vec<LargeObjectFile>> {
     let mut text = String::new();
-    list.take(LARGE_OBJECT_LIST_BYTES_MAX).read_to_string(&mut text).map_err(|error| {
+    list.take(LARGE_OBJECT_LIST_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| {
         let kind = if toc::is_damage(&error) { ErrorKind::Archive } else { ErrorKind::Storage };
         Error::new(kind, format!("could not read \"{}\"", shown.display())).with_source(error)
     })?;
+    if text.len() as u64 > LARGE_OBJECT_LIST_BYTES_MAX {
+        let what = format!("\"{}\" lists too many large objects", shown.display());
+        return Err(Error::new(ErrorKind::Archive, what));
+    }
     let read_line = |line: &str| {
         let parts = line.split_once(char::is_whitespace);
         match parts.and_then(|(oid, file)| Some((oid.parse().ok()?, file.trim()))) {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use super::csv::CsvWriter;
-use crate::archive::ArchiveReader;
+use crate::archive::{ArchiveReader, DataEnd};
 use crate::codec::RowHasher;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
@@ -53,6 +53,7 @@ pub fn write_rows(
     let mut data = reader.open_data(entry)?;
     let mut rows = RowHasher::new();
     let mut end = EndMark::default();
+    let mut judged = DataEnd::of(entry);
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let count = match data.read(&mut buffer) {
@@ -61,15 +62,14 @@ pub fn write_rows(
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(damaged(entry, error)),
         };
+        judged.feed(&buffer[..count]).map_err(|error| damaged(entry, error))?;
         let (held, text) = end.take(&buffer[..count]);
         for part in [held.as_slice(), text] {
             rows.feed(part);
             sink.write(part).map_err(unwritable)?;
         }
     }
-    if !end.reached {
-        return Err(damaged(entry, "the data end before their end mark"));
-    }
+    judged.finish().map_err(|error| damaged(entry, error))?;
     sink.finish().map_err(unwritable)?;
     let found = rows.finish();
     let expected = reader

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The end mark `\.` and what follows it are never sent: the end of the stream is the end of the data.
-//! A stream that ends without the mark was cut off. When the archive has a manifest, rows and
+//! A stream that ends without the mark was cut off, and of one that has it earlier the server would not
+//! take the rest ([`DataEnd`]). When the archive has a manifest, rows and
 //! fingerprint of what passed must be those of the manifest before anything is committed.
 
 use std::io::Read;
@@ -15,6 +16,7 @@ use std::io::Read;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
+use crate::archive::{DataEnd, DataEndError};
 use crate::codec::{Fingerprint, RowHasher};
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +52,8 @@ pub(super) struct Load<'a> {
     pub(super) own_transaction: bool,
     /// What the manifest says about the data.
     pub(super) expected: Option<Expected>,
+    /// What looks for the end of the data.
+    pub(super) end: DataEnd,
 }
 
 /// What the manifest says about a table's data.
@@ -135,7 +139,8 @@ async fn copy(
         session.copy_in(purpose, load.copy.trim_end()).await.map_err(LoadError::Server)?;
     let (blocks, mut arriving) = mpsc::channel(BLOCKS_IN_FLIGHT);
     let count = load.expected.is_some();
-    let decoding = tokio::task::spawn_blocking(move || decode(reader, &blocks, count));
+    let end = load.end.clone();
+    let decoding = tokio::task::spawn_blocking(move || decode(reader, end, &blocks, count));
     loop {
         let block = tokio::select! {
             block = arriving.recv() => block,
@@ -224,9 +229,11 @@ impl Decoded {
 /// A receiver that is gone ends it without an error: whoever dropped it knows why.
 fn decode(
     mut reader: Box<dyn Read + Send>,
+    mut data_end: DataEnd,
     blocks: &mpsc::Sender<Bytes>,
     count: bool,
 ) -> Result<Decoded> {
+    let badly_ended = |error: DataEndError| Error::new(ErrorKind::Integrity, error.to_string());
     let mut hasher = count.then(RowHasher::new);
     let mut bytes = 0;
     let mut pass_on = |block: Bytes, bytes: &mut u64| {
@@ -256,14 +263,14 @@ fn decode(
         let block = buffer.split_to(BLOCK_BYTES - LONGEST_ENDING).freeze();
         let rest = std::mem::replace(&mut buffer, BytesMut::with_capacity(BLOCK_BYTES));
         buffer.extend_from_slice(&rest);
+        data_end.feed(&block).map_err(badly_ended)?;
         before = block.last().copied().unwrap_or(before);
         if !pass_on(block, &mut bytes) {
             return Ok(Decoded { bytes, raw_bytes: bytes, fingerprint: None });
         }
     }
-    let end = data_end(&buffer, before).ok_or_else(|| {
-        Error::new(ErrorKind::Integrity, "the data ends before its end mark: the file was cut off")
-    })?;
+    data_end.feed(&buffer).and_then(|()| data_end.finish()).map_err(badly_ended)?;
+    let end = end_mark(&buffer, before).ok_or_else(|| badly_ended(DataEndError::Missing))?;
     let ending = (buffer.len() - end) as u64;
     pass_on(buffer.split_to(end).freeze(), &mut bytes);
     Ok(Decoded { bytes, raw_bytes: bytes + ending, fingerprint: hasher.map(RowHasher::finish) })
@@ -284,7 +291,7 @@ fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
 }
 
 /// Returns where the data ends in the last bytes of a stream: before a line `\.` that only line ends follow.
-fn data_end(tail: &[u8], before: u8) -> Option<usize> {
+fn end_mark(tail: &[u8], before: u8) -> Option<usize> {
     let marked = tail.trim_ascii_end().strip_suffix(b"\\.")?;
     let previous = marked.last().copied().unwrap_or(before);
     // The mark must be ended: a cut right behind it may have lost nothing, but proves nothing.
@@ -295,11 +302,15 @@ fn data_end(tail: &[u8], before: u8) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{DumpId, TocEntry};
 
     fn decoded(text: &[u8]) -> Result<(Vec<u8>, u64)> {
         let (sender, mut receiver) = mpsc::channel(1024);
         let text = text.to_vec();
-        let decoded = decode(Box::new(std::io::Cursor::new(text)), &sender, true)?;
+        let mut entry = TocEntry::new(DumpId(1), "TABLE DATA", "t");
+        entry.copy_statement = Some("COPY t FROM stdin;\n".to_owned());
+        let reader = Box::new(std::io::Cursor::new(text));
+        let decoded = decode(reader, DataEnd::of(&entry), &sender, true)?;
         drop(sender);
         let mut sent = Vec::new();
         while let Ok(block) = receiver.try_recv() {

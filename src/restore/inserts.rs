@@ -8,6 +8,7 @@ use std::io::Read;
 use tokio::sync::mpsc;
 
 use super::data::{LoadError, Loaded};
+use crate::archive::{DataEnd, DataEndError};
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, Progress};
@@ -29,6 +30,8 @@ pub(super) struct Inserts<'a> {
     pub(super) own_transaction: bool,
     /// Whether a backslash in a literal is an ordinary character.
     pub(super) standard_strings: bool,
+    /// What looks for the end of the data.
+    pub(super) end: DataEnd,
 }
 
 /// Runs the statements of one table; on every error the table is as it was before.
@@ -60,7 +63,9 @@ pub(super) async fn run_each(
     let purpose = format!("load {}", inserts.what);
     let (pieces, mut arriving) = mpsc::channel::<Piece>(2);
     let standard_strings = inserts.standard_strings;
-    let reading = tokio::task::spawn_blocking(move || cut(&mut reader, standard_strings, &pieces));
+    let end = inserts.end.clone();
+    let reading =
+        tokio::task::spawn_blocking(move || cut(&mut reader, standard_strings, end, &pieces));
     let mut loaded = Loaded { rows: 0, bytes: 0 };
     while let Some(piece) = arriving.recv().await {
         let mut cutter = Cutter { standard_strings, ..Cutter::default() };
@@ -112,7 +117,9 @@ async fn run_all(
         .map_err(LoadError::Server)?;
     let (pieces, mut arriving) = mpsc::channel::<Piece>(2);
     let standard_strings = inserts.standard_strings;
-    let reading = tokio::task::spawn_blocking(move || cut(&mut reader, standard_strings, &pieces));
+    let end = inserts.end.clone();
+    let reading =
+        tokio::task::spawn_blocking(move || cut(&mut reader, standard_strings, end, &pieces));
     let mut loaded = Loaded { rows: 0, bytes: 0 };
     while let Some(piece) = arriving.recv().await {
         interrupt.check().map_err(LoadError::Server)?;
@@ -130,13 +137,22 @@ async fn run_all(
     Ok(loaded)
 }
 
+fn badly_ended(error: DataEndError) -> Error {
+    Error::new(ErrorKind::Integrity, error.to_string())
+}
+
 struct Piece {
     text: Vec<u8>,
     statements: u64,
 }
 
 /// Reads everything and hands on whole statements.
-fn cut(reader: &mut dyn Read, standard_strings: bool, pieces: &mpsc::Sender<Piece>) -> Result<()> {
+fn cut(
+    reader: &mut dyn Read,
+    standard_strings: bool,
+    mut end: DataEnd,
+    pieces: &mpsc::Sender<Piece>,
+) -> Result<()> {
     let mut cutter = Cutter { standard_strings, ..Cutter::default() };
     let mut pending: Vec<u8> = Vec::new();
     let mut scanned = 0;
@@ -149,6 +165,7 @@ fn cut(reader: &mut dyn Read, standard_strings: bool, pieces: &mpsc::Sender<Piec
         if read == 0 {
             break;
         }
+        end.feed(&buffer[..read]).map_err(badly_ended)?;
         pending.extend_from_slice(&buffer[..read]);
         for (at, &byte) in pending.iter().enumerate().skip(scanned) {
             if cutter.ends_statement(byte) {
@@ -176,6 +193,7 @@ fn cut(reader: &mut dyn Read, standard_strings: bool, pieces: &mpsc::Sender<Piec
             "the data ends inside a statement: the file was cut off",
         ));
     }
+    end.finish().map_err(badly_ended)?;
     // A receiver that is gone knows why.
     let _ = pieces.blocking_send(Piece { text: pending, statements });
     Ok(())
@@ -207,10 +225,13 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{DumpId, TocEntry};
 
     fn statements(sql: &str, standard_strings: bool) -> Result<u64> {
         let (sender, mut receiver) = mpsc::channel(16);
-        cut(&mut sql.as_bytes(), standard_strings, &sender)?;
+        let mut entry = TocEntry::new(DumpId(1), "TABLE DATA", "t");
+        entry.has_data = true;
+        cut(&mut sql.as_bytes(), standard_strings, DataEnd::of(&entry), &sender)?;
         drop(sender);
         let mut count = 0;
         while let Ok(piece) = receiver.try_recv() {
@@ -229,9 +250,11 @@ mod tests {
             .expect("whole"),
             2
         );
-        assert_eq!(statements("INSERT INTO t VALUES ('a\\');\n", true).expect("whole"), 1);
-        assert_eq!(statements("INSERT INTO t VALUES ('a\\';b');\n", false).expect("whole"), 1);
+        assert_eq!(statements("INSERT INTO t VALUES ('a\\');\n\n\n", true).expect("whole"), 1);
+        assert_eq!(statements("INSERT INTO t VALUES ('a\\';b');\n\n\n", false).expect("whole"), 1);
         assert_eq!(statements("\n\n", true).expect("empty"), 0);
-        assert!(statements("INSERT INTO t VALUES ('a", true).is_err());
+        for cut in ["INSERT INTO t VALUES ('a", "INSERT INTO t VALUES (1);\n", ""] {
+            assert!(statements(cut, true).is_err(), "{cut}");
+        }
     }
 }

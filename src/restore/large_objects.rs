@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::data::LoadError;
 use crate::archive::large_object_text::oids;
 use crate::archive::statements::unlink_if_exists;
-use crate::archive::{ArchiveReader, LargeObjectFile, ManifestLargeObject};
+use crate::archive::{ArchiveReader, LargeObjectFile, ManifestLargeObject, all_large_objects};
 use crate::codec::LargeObjectHasher;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
@@ -142,7 +142,7 @@ fn read(
     making: Making,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<u64> {
-    let objects = archive.large_objects(entry)?;
+    let objects = all_large_objects(archive, entry)?;
     for objects in objects.chunks(OBJECTS_TOGETHER) {
         let sql = make(objects, making);
         if !sql.is_empty() && batches.blocking_send(Batch { sql, bytes: 0 }).is_err() {

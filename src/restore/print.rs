@@ -8,7 +8,9 @@ use crate::archive::script::{
 };
 use crate::archive::statements::is_session_entry;
 use crate::archive::toc::data_file_name;
-use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveReader};
+use crate::archive::{
+    ArchiveFormat, ArchiveHeader, ArchiveReader, DataEnd, DataEndError, all_large_objects,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
 use crate::progress::Progress;
@@ -138,7 +140,18 @@ fn pass_on(
 impl ScriptSource for ArchiveSource<'_> {
     fn write_rows(&mut self, entry: &TocEntry, output: &mut dyn Write) -> io::Result<()> {
         let mut reader = self.archive.open_data(entry).map_err(io::Error::other)?;
-        pass_on(&mut *reader, &entry.describe(), |bytes| output.write_all(bytes))
+        let mut end = DataEnd::of(entry);
+        let ended = |checked: Result<(), DataEndError>| {
+            checked.map_err(|error| {
+                let message = format!("could not read {}", entry.describe());
+                io::Error::other(Error::new(ErrorKind::Integrity, message).with_source(error))
+            })
+        };
+        pass_on(&mut *reader, &entry.describe(), |bytes| {
+            ended(end.feed(bytes))?;
+            output.write_all(bytes)
+        })?;
+        ended(end.finish())
     }
 
     fn write_large_objects(
@@ -146,7 +159,7 @@ impl ScriptSource for ArchiveSource<'_> {
         entry: &TocEntry,
         output: &mut LargeObjectScript<'_>,
     ) -> io::Result<()> {
-        let objects = self.archive.large_objects(entry).map_err(io::Error::other)?;
+        let objects = all_large_objects(self.archive, entry).map_err(io::Error::other)?;
         for object in &objects {
             self.progress.info(&format!("restoring large object with OID {}", object.oid));
             let mut reader = self.archive.open_large_object(object).map_err(io::Error::other)?;

@@ -16,13 +16,13 @@ use super::report::{IgnoredError, TableReport};
 use super::schedule::Job;
 use super::session::SessionSetup;
 use super::{inserts, large_objects};
-use crate::archive::ArchiveReader;
 use crate::archive::large_object_text::{self, Command};
 use crate::archive::selection::Marks;
 use crate::archive::statements::{
     self, Pass, SwitchOptions, Switches, loads_via_partition_root, owner_statement,
     partitioned_access_method, pass,
 };
+use crate::archive::{ArchiveReader, DataEnd};
 use crate::connect::{
     Canceller, ConnectParams, Session, is_connection_lost, server_error, sqlstate,
 };
@@ -553,6 +553,7 @@ impl Worker {
                     after: &after,
                     own_transaction: own,
                     expected,
+                    end: DataEnd::of(entry),
                 };
                 load(
                     &mut self.session,
@@ -571,6 +572,7 @@ impl Worker {
                     after: &after,
                     own_transaction: own,
                     standard_strings: context.setup.standard_strings,
+                    end: DataEnd::of(entry),
                 };
                 self.load_inserts(context, item, reader, inserts, &mut done).await?
             }

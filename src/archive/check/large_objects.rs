@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::{Check, CheckFinding, DataFile, Depth, FindingKind, Report};
 use crate::archive::directory::blob_file_name;
+use crate::archive::large_object_text::not_listed;
 use crate::archive::{LargeObjectFile, ManifestLargeObject, ManifestLargeObjects, StoredData};
 use crate::codec::{LargeObjectHasher, Sha256Digest};
 use crate::error::{Result, with_causes};
@@ -69,6 +70,11 @@ impl Check<'_> {
                 if manifest.is_some_and(|manifest| !same(manifest)) {
                     let what = "it does not list the large objects that the manifest lists";
                     group.unreadable = Some(what.to_owned());
+                }
+                let oids = listed.iter().map(|object| object.oid).collect();
+                if let Some(oid) = not_listed(self.reader.entries(), entry, &oids) {
+                    let what = format!("it does not list large object {oid}, which has an entry");
+                    group.unreadable.get_or_insert(what);
                 }
                 places.extend(listed.into_iter().map(|place| (place.oid, place)));
             }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use self::large_objects::Group;
 use super::manifest::{Block, ManifestData};
 use super::stored_data::StoredData;
-use super::{ArchiveReader, COPY_END};
+use super::{ArchiveReader, COPY_END, DataEnd};
 use crate::codec::{Fingerprint, HashingReader, RowHasher, Sha256Digest};
 use crate::error::{Result, with_causes};
 use crate::model::TocEntry;
@@ -471,8 +471,9 @@ impl Check<'_> {
         let stored_total = file.bytes;
         let mut input = opened.open();
         let mut buffer = vec![0; 1 << 18];
-        let mut tail: Vec<u8> = Vec::new();
-        let mut lines = 0_u64;
+        let mut end = DataEnd::of(file.entry);
+        // Data that do not end well are read all the same: what decompression finds is worth more.
+        let mut ended = Ok(());
         let mut raw_bytes = 0_u64;
         loop {
             self.interrupt.check()?;
@@ -481,10 +482,7 @@ impl Check<'_> {
                 Ok(count) => {
                     let text = &buffer[..count];
                     raw_bytes += count as u64;
-                    lines += memchr::memchr_iter(b'\n', text).count() as u64;
-                    // One byte more than the marker, to see that a row ends before it.
-                    tail.extend_from_slice(&text[count.saturating_sub(COPY_END.len() + 1)..]);
-                    tail.drain(..tail.len().saturating_sub(COPY_END.len() + 1));
+                    ended = ended.and_then(|()| end.feed(text));
                 }
                 Err(error) => {
                     let what = format!("after {raw_bytes} decompressed bytes: {error}");
@@ -493,19 +491,17 @@ impl Check<'_> {
                 }
             }
         }
-        let rows = lines.saturating_sub(3);
+        let rows = end.rows();
         self.progress.advanced(&file.table, stored_total, if copy { rows } else { 0 });
         self.raw_bytes.fetch_add(raw_bytes, Ordering::Relaxed);
-        if copy {
-            let complete = tail
-                .strip_suffix(COPY_END)
-                .is_some_and(|before| before.is_empty() || before == b"\n");
-            if complete {
-                self.rows.fetch_add(rows, Ordering::Relaxed);
-            } else {
-                let what = "the data do not end with the end marker";
-                self.report_data(FindingKind::DataIncomplete, file, None, what);
+        match ended.and_then(|()| end.finish()) {
+            Err(error) => {
+                self.report_data(FindingKind::DataIncomplete, file, None, &error.to_string());
             }
+            Ok(()) if copy => {
+                self.rows.fetch_add(rows, Ordering::Relaxed);
+            }
+            Ok(()) => {}
         }
         Ok(())
     }

@@ -109,7 +109,8 @@ impl CustomReader {
             .next_block()
             .map_err(|error| self.at(scanner.position(), "find the data", error))?
         {
-            blocks.insert(block.dump_id, block);
+            // As for pg_restore, the first block of an entry is the one that counts.
+            blocks.entry(block.dump_id).or_insert(block);
         }
         Ok(blocks)
     }

@@ -2,6 +2,7 @@
 
 mod independent;
 mod script;
+mod silent_damage;
 mod stock_reads;
 mod stored;
 
