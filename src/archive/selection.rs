@@ -43,6 +43,8 @@ pub struct RestoreSelection {
     pub schema: bool,
     /// Data are wanted.
     pub data: bool,
+    /// What is known about large objects is wanted also where data are not, for pg_upgrade.
+    pub large_object_metadata: bool,
     /// Optimizer statistics are wanted.
     pub statistics: bool,
     /// `-L`: the only entries that may be restored.
@@ -69,6 +71,7 @@ impl Default for RestoreSelection {
             create: false,
             schema: true,
             data: true,
+            large_object_metadata: false,
             statistics: true,
             listed: None,
         }
@@ -219,7 +222,8 @@ impl<'a> Marker<'a> {
         {
             marks.schema = false;
         }
-        marks.data &= selection.data;
+        marks.data &=
+            selection.data || selection.large_object_metadata && is_about_large_objects(entry);
         marks.schema &= selection.schema;
         marks
     }
@@ -325,8 +329,13 @@ impl<'a> Marker<'a> {
 
 /// Tells whether an entry counts as data although it has no data file.
 pub(super) fn is_data_without_file(entry: &TocEntry) -> bool {
+    entry.desc == "SEQUENCE SET" || is_about_large_objects(entry)
+}
+
+/// Tells whether an entry makes a large object or says something about one.
+fn is_about_large_objects(entry: &TocEntry) -> bool {
     match entry.desc.as_str() {
-        "SEQUENCE SET" | "BLOB" | "BLOB METADATA" => true,
+        "BLOB" | "BLOB METADATA" => true,
         "ACL" | "COMMENT" | "SECURITY LABEL" => entry.tag.starts_with("LARGE OBJECT"),
         _ => false,
     }

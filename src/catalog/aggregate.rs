@@ -1,5 +1,6 @@
 //! Aggregates, from `pg_proc` and `pg_aggregate` (`getAggregates`, `dumpAgg` in `pg_dump.c`).
 
+use super::function::with_members;
 use super::type_name::{oid_array, parse_oids};
 use super::value::{optional, pair, reference};
 use super::{Found, Reader};
@@ -17,7 +18,7 @@ const LIST: &str = "select p.tableoid, p.oid, p.proname, p.pronamespace, p.proow
         and i.objoid = p.oid and i.objsubid = 0
     where p.prokind = 'a'
       and (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
-        or p.proacl is distinct from i.initprivs)";
+        or p.proacl is distinct from i.initprivs$members)";
 
 const DEFINITIONS: &str = "select p.oid, pg_catalog.pg_get_function_arguments(p.oid) as arguments,
         pg_catalog.pg_get_function_identity_arguments(p.oid) as identity_arguments,
@@ -33,7 +34,8 @@ const DEFINITIONS: &str = "select p.oid, pg_catalog.pg_get_function_arguments(p.
     left join pg_catalog.pg_namespace n on n.oid = o.oprnamespace";
 
 pub(super) async fn read_aggregates(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read aggregates", LIST).await?;
+    let sql = with_members(reader, LIST);
+    let rows = reader.session.query("read aggregates", &sql).await?;
     let mut arguments = Vec::with_capacity(rows.len());
     for row in rows.iter() {
         arguments.push(parse_oids(row.text("proargtypes")?)?);

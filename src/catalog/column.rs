@@ -70,8 +70,9 @@ pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
         if invalid_not_null && reader.options.schema {
             reader.invalid_not_nulls.push(row.oid("not_null_oid")?);
         }
-        let column = column(&row, &relation)?;
+        let names_inherited = reader.options.binary_upgrade;
         let Some(table) = reader.database.table_mut(id) else { continue };
+        let column = column(&row, &relation, names_inherited && !table.is_partition)?;
         if usize::try_from(column.number) != Ok(table.columns.len() + 1) {
             return Err(inconsistent(format!("the columns of relation {relation} have gaps")));
         }
@@ -80,7 +81,7 @@ pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn column(row: &Row<'_>, relation: &str) -> Result<Column> {
+fn column(row: &Row<'_>, relation: &str, names_inherited: bool) -> Result<Column> {
     let text = |column: &str| row.optional(column).unwrap_or_default().to_owned();
     let name = row.text("attname")?.to_owned();
     let dropped = row.boolean("attisdropped")?;
@@ -105,7 +106,7 @@ fn column(row: &Row<'_>, relation: &str) -> Result<Column> {
             (Some(schema), Some(name)) => Some((schema.to_owned(), name.to_owned())),
             _ => None,
         },
-        not_null: not_null(row, relation, &name)?,
+        not_null: not_null(row, relation, &name, names_inherited)?,
         default: None,
         name,
     })
@@ -113,10 +114,16 @@ fn column(row: &Row<'_>, relation: &str) -> Result<Column> {
 
 /// Returns the valid not-null constraint of a column.
 ///
-/// Its name is kept only when a restore would choose another one, or when a comment refers to it. The
+/// Its name is kept only when a restore would choose another one, when a comment refers to it, or, with
+/// `names_inherited`, when it comes from a parent. The
 /// comparison is with the plain text of the usual name, as in pg_dump: where the server shortened or
 /// numbered the name, it is printed.
-fn not_null(row: &Row<'_>, relation: &str, column: &str) -> Result<Option<NotNull>> {
+fn not_null(
+    row: &Row<'_>,
+    relation: &str,
+    column: &str,
+    names_inherited: bool,
+) -> Result<Option<NotNull>> {
     if let Some(not_null) = row.optional("attnotnull") {
         let constraint = NotNull { local: true, ..NotNull::default() };
         return Ok((not_null == "t").then_some(constraint));
@@ -127,9 +134,11 @@ fn not_null(row: &Row<'_>, relation: &str, column: &str) -> Result<Option<NotNul
     }
     let comment = row.optional("not_null_comment");
     let is_usual = name == format!("{relation}_{column}_not_null");
+    let local = row.boolean("not_null_local")?;
+    let is_named = comment.is_some() || !is_usual || names_inherited && !local;
     Ok(Some(NotNull {
-        name: (comment.is_some() || !is_usual).then(|| name.to_owned()),
-        local: row.boolean("not_null_local")?,
+        name: is_named.then(|| name.to_owned()),
+        local,
         no_inherit: row.boolean("not_null_no_inherit")?,
         comment: comment.map(|comment| (name.to_owned(), comment.to_owned())),
     }))

@@ -26,10 +26,19 @@ const LIST: &str = "select p.tableoid, p.oid, p.proname, p.pronamespace, p.proow
         or p.proacl is distinct from i.initprivs
         or exists (select from pg_catalog.pg_cast c where c.oid > 16383 and c.castfunc = p.oid)
         or exists (select from pg_catalog.pg_transform t
-          where t.oid > 16383 and p.oid in (t.trffromsql, t.trftosql)))";
+          where t.oid > 16383 and p.oid in (t.trffromsql, t.trftosql))$members)";
+
+/// Completes a query for functions: those of extensions in `pg_catalog` are wanted one by one, or not at all.
+pub(super) fn with_members(reader: &Reader<'_>, query: &str) -> String {
+    const MEMBERS: &str = " or exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
+          and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e')";
+    query.replace("$members", if reader.options.binary_upgrade { MEMBERS } else { "" })
+}
 
 pub(super) async fn read_functions(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read functions", LIST).await?;
+    let sql = with_members(reader, LIST);
+    let rows = reader.session.query("read functions", &sql).await?;
     let mut arguments = Vec::with_capacity(rows.len());
     for row in rows.iter() {
         arguments.push(parse_oids(row.text("proargtypes")?)?);

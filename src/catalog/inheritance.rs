@@ -162,7 +162,8 @@ impl<'a> Parents<'a> {
             if default && own.is_none() {
                 adjustments.push((position, Adjustment::DefaultNull));
             }
-            if same_expression && !other_expression && !table.is_partition {
+            let left_to_parent = !table.is_partition && !table.prints_all_columns;
+            if same_expression && !other_expression && left_to_parent {
                 adjustments.push((position, Adjustment::InheritedExpression));
             }
         }

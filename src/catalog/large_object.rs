@@ -21,7 +21,9 @@ const QUERY: &str = "select lomowner, lomacl::pg_catalog.text as lomacl,
 
 pub(super) async fn read_large_objects(reader: &mut Reader<'_>) -> Result<()> {
     let options = reader.options;
-    if !options.large_objects.wanted(reader.selection.everything, options.data) {
+    // A new cluster gets their bytes as files, and whatever is selected, what is known about them.
+    let wanted = options.large_objects.wanted(reader.selection.everything, options.data);
+    if !wanted && !options.binary_upgrade {
         return Ok(());
     }
     let rows = reader.session.query("read the list of large objects", QUERY).await?;
@@ -60,6 +62,9 @@ fn add_group(reader: &mut Reader<'_>, owner: Oid, acl: Acl, oids: &[Oid]) -> Res
     let kind = Kind::LargeObjects(LargeObjects { oids: oids.to_vec() });
     // Large objects are data and no schema: whoever asks for them gets all of them.
     let metadata = reader.add(found, Components::all(), kind)?;
+    if reader.options.binary_upgrade {
+        reader.database.object_mut(metadata).wanted.remove(Components::DATA);
+    }
     reader.database.object_mut(metadata).available |= Components::DATA;
     for &oid in &oids[1..] {
         // Comments and security labels are found by the oid of each.

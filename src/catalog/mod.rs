@@ -8,6 +8,7 @@
 
 mod access_method;
 mod aggregate;
+mod binary_upgrade;
 mod cast;
 mod cluster;
 mod collation;
@@ -99,6 +100,8 @@ pub struct CatalogOptions {
     pub privileges: bool,
     /// Rows of unlogged tables are wanted.
     pub unlogged_data: bool,
+    /// What pg_upgrade must find unchanged is read, and members of extensions are wanted one by one.
+    pub binary_upgrade: bool,
 }
 
 impl Default for CatalogOptions {
@@ -117,6 +120,7 @@ impl Default for CatalogOptions {
             subscriptions: true,
             privileges: true,
             unlogged_data: true,
+            binary_upgrade: false,
         }
     }
 }
@@ -184,6 +188,9 @@ pub async fn read(
     }
     if reader.options.subscriptions {
         subscription::read_subscriptions(reader).await?;
+    }
+    if reader.options.binary_upgrade {
+        binary_upgrade::read_binary_upgrade(reader).await?;
     }
     table_data::add_table_data(reader).await?;
     large_object::read_large_objects(reader).await?;
@@ -458,7 +465,8 @@ impl<'a> Reader<'a> {
         self.database.add(object)
     }
 
-    /// Gives a member of an extension what its extension wants of it: changed privileges at most.
+    /// Gives a member of an extension what its extension wants of it: changed privileges at most, unless
+    /// the new cluster gets it without the extension's script.
     fn apply_membership(&self, object: &mut Object) {
         let Some(&extension) = self.members.get(&object.catalog_id) else { return };
         object.extension_member = true;
@@ -467,7 +475,10 @@ impl<'a> Reader<'a> {
             Kind::Extension(extension) => extension.contents,
             _ => Components::empty(),
         };
-        object.wanted = contents & Components::ACL;
+        object.wanted = match self.options.binary_upgrade {
+            true => contents,
+            false => contents & Components::ACL,
+        };
     }
 
     async fn read_roles(&mut self) -> Result<()> {

@@ -46,7 +46,8 @@ pub(super) async fn read_tables(reader: &mut Reader<'_>) -> Result<()> {
             .owned(&row, "relowner")?
             .with_acl(&row, "relacl")?;
         let oid = found.catalog_id.oid;
-        let table = table(&row, &found.name)?;
+        let mut table = table(&row, &found.name)?;
+        table.prints_all_columns = reader.options.binary_upgrade;
         // The relation behind a composite type is known only for its dependencies.
         let wanted = if table.relkind == 'c' {
             Components::empty()

@@ -23,8 +23,9 @@ pub(super) async fn read_transforms(reader: &mut Reader<'_>) -> Result<()> {
         // The name only sorts; pg_dump quotes the language in it and not the type.
         found.name = format!("{} {}", found.name, quote_identifier(language));
         let wanted = reader.selection.outside_schemas();
-        let is_member = reader.is_extension_member(found.catalog_id);
-        let function = |column: &str| match is_member || wanted.is_empty() {
+        let comes_along =
+            reader.is_extension_member(found.catalog_id) && !reader.options.binary_upgrade;
+        let function = |column: &str| match comes_along || wanted.is_empty() {
             true => Ok(None),
             false => find_function(reader, row.oid(column)?),
         };

@@ -11,7 +11,8 @@ pub(super) fn create_collation(writer: &mut Writer<'_>, object: &Object, collati
     if object.emits(Components::DEFINITION) {
         let name = writer.qualified(object);
         let mut entry = writer.entry(object, "COLLATION", &object.name, Section::PreData);
-        entry.definition = format!("CREATE COLLATION {name} ({});\n", options(writer, collation));
+        entry.definition =
+            format!("CREATE COLLATION {name} ({});\n", options(writer, object, collation));
         entry.drop_statement = Some(format!("DROP COLLATION {name};\n"));
         writer.push(entry);
     }
@@ -19,7 +20,7 @@ pub(super) fn create_collation(writer: &mut Writer<'_>, object: &Object, collati
     writer.comment(object, &target);
 }
 
-fn options(writer: &Writer<'_>, collation: &Collation) -> String {
+fn options(writer: &Writer<'_>, object: &Object, collation: &Collation) -> String {
     let provider = match collation.provider {
         'b' => "builtin",
         'i' => "icu",
@@ -54,6 +55,11 @@ fn options(writer: &Writer<'_>, collation: &Collation) -> String {
             add("lc_collate", &collation.collate);
             add("lc_ctype", &collation.ctype);
         }
+    }
+    // Everybody else computes the version anew.
+    let versions = writer.upgrade.map(|upgrade| &upgrade.collation_versions);
+    if let Some(version) = versions.and_then(|versions| versions.get(&object.catalog_id.oid)) {
+        text.push_str(&format!(", version = {}", writer.literal(version)));
     }
     text
 }

@@ -9,13 +9,17 @@ use crate::model::{Components, Kind};
 /// A typed table takes its columns from the type, so there one is named only for what is added to it;
 /// `None` when there is nothing.
 pub(super) fn definition(writer: &Writer<'_>, table: &Table, column: &Column) -> Option<String> {
+    if column.dropped {
+        // The type is gone with the column, which is dropped again.
+        return Some(format!("{} INTEGER /* dummy */", writer.identifier(&column.name)));
+    }
     let default = default_clause(writer, column);
     let not_null = not_null_clause(writer, table, column);
-    if table.of_type.is_some() && default.is_none() && not_null.is_none() {
+    if table.columns_of().is_some() && default.is_none() && not_null.is_none() {
         return None;
     }
     let mut text = writer.identifier(&column.name);
-    if table.of_type.is_none() {
+    if table.columns_of().is_none() {
         text.push_str(&format!(" {}", column.type_name));
     }
     for clause in [default, not_null].into_iter().flatten() {
@@ -43,8 +47,9 @@ fn default_clause(writer: &Writer<'_>, column: &Column) -> Option<String> {
 }
 
 fn not_null_clause(writer: &Writer<'_>, table: &Table, column: &Column) -> Option<String> {
+    let prints_all = table.is_partition || table.prints_all_columns;
     let constraint =
-        column.not_null.as_ref().filter(|constraint| constraint.local || table.is_partition)?;
+        column.not_null.as_ref().filter(|constraint| constraint.local || prints_all)?;
     let mut text = match &constraint.name {
         Some(name) => format!("CONSTRAINT {} NOT NULL", writer.identifier(name)),
         None => "NOT NULL".to_owned(),

@@ -2,9 +2,9 @@
 //!
 //! Every archive holds them; a restore or a script uses them only when the database is to be created.
 
-use super::Writer;
 use super::shared;
 use super::writer::{AclTarget, Target};
+use super::{Writer, binary_upgrade};
 use crate::error::Result;
 use crate::model::database::DatabaseProperties;
 use crate::model::{Section, TocEntry};
@@ -72,11 +72,18 @@ pub(super) fn create_database(writer: &mut Writer<'_>) -> Result<()> {
         });
         writer.push(entry);
     }
+    if let Some(upgrade) = writer.upgrade {
+        binary_upgrade::large_object_files(writer, upgrade);
+    }
     Ok(())
 }
 
 fn definition(writer: &Writer<'_>, name: &str, properties: &DatabaseProperties) -> String {
     let mut text = format!("CREATE DATABASE {name} WITH TEMPLATE = template0");
+    if writer.upgrade.is_some() {
+        // Its files are found by its oid; copying them is the quicker way for a server that is upgraded.
+        text.push_str(&format!(" OID = {} STRATEGY = FILE_COPY", properties.catalog_id.oid));
+    }
     let mut clause = |clause: &str, value: &str| {
         text.push_str(&format!(" {clause} = {value}"));
     };
@@ -107,6 +114,9 @@ fn definition(writer: &Writer<'_>, name: &str, properties: &DatabaseProperties) 
     if let Some(rules) = &properties.icu_rules {
         clause("ICU_RULES", &writer.literal(rules));
     }
+    if let Some(version) = writer.upgrade.and_then(|upgrade| upgrade.collation_version.as_ref()) {
+        clause("COLLATION_VERSION", &writer.literal(version));
+    }
     let tablespace = &properties.tablespace;
     if writer.options.tablespaces && !tablespace.is_empty() && tablespace != "pg_default" {
         clause("TABLESPACE", &writer.identifier(tablespace));
@@ -130,6 +140,9 @@ fn settings(writer: &Writer<'_>, name: &str, properties: &DatabaseProperties) ->
             None => format!("DATABASE {name}"),
         };
         text.push_str(&shared::alter_setting(writer.quoting, &scope, setting, value));
+    }
+    if let Some(upgrade) = writer.upgrade {
+        text.push_str(&binary_upgrade::database_horizon(writer, upgrade));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! Extensions (`dumpExtension` in `pg_dump.c`).
 
-use super::Writer;
+use super::{Writer, binary_upgrade};
 use crate::model::extension::Extension;
 use crate::model::{Components, Object, Section};
 
@@ -13,10 +13,13 @@ pub(super) fn create_extension(writer: &mut Writer<'_>, object: &Object, extensi
         let mut entry = writer.entry(object, "EXTENSION", &object.name, Section::PreData);
         // Neither version nor CASCADE: the target installs the version it has, and what the extension
         // requires is an entry of its own.
-        entry.definition = format!(
-            "CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {};\n",
-            writer.identifier(&extension.install_schema)
-        );
+        entry.definition = match writer.upgrade {
+            Some(upgrade) => binary_upgrade::empty_extension(writer, upgrade, object, extension),
+            None => format!(
+                "CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {};\n",
+                writer.identifier(&extension.install_schema)
+            ),
+        };
         entry.drop_statement = Some(format!("DROP EXTENSION {name};\n"));
         writer.push(entry);
     }

@@ -46,6 +46,10 @@ fn functions(writer: &Writer<'_>, language: &Language) -> Option<String> {
         ("VALIDATOR", language.validator),
     ] {
         match function {
+            // Before a language come its functions, so it is known by now what there is of them.
+            LanguageFunction::Known(id) if writer.database.object(id).emitted().is_empty() => {
+                return None;
+            }
             LanguageFunction::Known(id) => {
                 let function = writer.qualified(writer.database.object(id));
                 text.push_str(&format!(" {clause} {function}"));

@@ -27,7 +27,8 @@ pub(super) fn create_large_objects(
     object: &Object,
     group: &LargeObjects,
 ) -> Result<()> {
-    if !writer.options.data {
+    // pg_upgrade copies the bytes itself, and nothing of what is known about them.
+    if !writer.options.data && writer.upgrade.is_none() {
         return Ok(());
     }
     match writer.options.large_objects {

@@ -7,6 +7,7 @@
 mod access_method;
 pub mod acl;
 mod aggregate;
+mod binary_upgrade;
 mod cast;
 pub mod cluster;
 mod collation;
@@ -175,6 +176,7 @@ pub fn all_entries(
         if object.emitted().is_empty() {
             continue;
         }
+        let first = writer.len();
         match &object.kind {
             Kind::Schema(schema) => schema::create_schema(&mut writer, object, schema)?,
             Kind::Extension(extension) => {
@@ -277,8 +279,12 @@ pub fn all_entries(
                 relation_statistics::restore_statistics(&mut writer, object, statistics)?;
             }
             Kind::MatviewRefresh { table } => table_data::refresh(&mut writer, object, *table),
+            Kind::SubscriptionTable(member) => {
+                binary_upgrade::subscription_table(&mut writer, object, member);
+            }
             Kind::DummyType | Kind::PreDataBoundary | Kind::PostDataBoundary => {}
         }
+        binary_upgrade::complete(&mut writer, object, first);
     }
     Ok(writer.finish())
 }

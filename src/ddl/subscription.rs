@@ -1,6 +1,6 @@
 //! Subscriptions (`dumpSubscription` in `pg_dump.c`).
 
-use super::Writer;
+use super::{Writer, binary_upgrade};
 use crate::model::subscription::Subscription;
 use crate::model::{Components, Object, Section};
 
@@ -23,6 +23,10 @@ pub(super) fn create_subscription(
             publications.join(", "),
             options(writer, subscription).join(", ")
         );
+        if let Some(upgrade) = writer.upgrade {
+            let running = binary_upgrade::running_subscription(writer, upgrade, object);
+            entry.definition.push_str(&running);
+        }
         entry.drop_statement = Some(format!("DROP SUBSCRIPTION {name};\n"));
         writer.push(entry);
     }

@@ -3,7 +3,9 @@
 
 use super::index::depends_on_extensions;
 use super::storage_parameters::storage_parameters;
-use super::{AclTarget, Fidelity, Target, Writer, column, constraint, sequence, view};
+use super::{
+    AclTarget, Fidelity, Target, Writer, binary_upgrade, column, constraint, sequence, view,
+};
 use crate::error::Result;
 use crate::model::constraint::Constraint;
 use crate::model::table::{Table, TableAttach};
@@ -41,6 +43,9 @@ fn create_relation(writer: &mut Writer<'_>, object: &Object, table: &Table) {
         'v' => view::create_view(writer, "CREATE VIEW", object, table),
         _ => create_stored(writer, object, table, word),
     };
+    if let Some(upgrade) = writer.upgrade.filter(|_| table.relkind != 'v') {
+        definition.push_str(&binary_upgrade::relation(writer, upgrade, object, table));
+    }
     if table.relkind != 'v' {
         definition.push_str(&column::settings(writer, &name, table));
         definition.push_str(&column::inherited_not_nulls(writer, &name, table));
@@ -74,17 +79,17 @@ fn create_relation(writer: &mut Writer<'_>, object: &Object, table: &Table) {
 fn create_stored(writer: &Writer<'_>, object: &Object, table: &Table, word: &str) -> String {
     let unlogged = if table.persistence == 'u' && table.relkind != 'p' { "UNLOGGED " } else { "" };
     let mut text = format!("CREATE {unlogged}{word} {}", writer.qualified(object));
-    if let Some(of_type) = &table.of_type {
+    if let Some(of_type) = table.columns_of() {
         text.push_str(&format!(" OF {of_type}"));
     }
     if table.relkind != 'm' {
         let items = items(writer, table);
         if !items.is_empty() {
             text.push_str(&format!(" (\n    {}\n)", items.join(",\n    ")));
-        } else if table.of_type.is_none() {
+        } else if table.columns_of().is_none() {
             text.push_str(" (\n)");
         }
-        if !table.parents.is_empty() && !table.is_partition {
+        if !table.parents.is_empty() && !table.is_partition && !table.prints_all_columns {
             let parents: Vec<String> = table
                 .parents
                 .iter()

@@ -1,7 +1,7 @@
 //! Types (`dumpType` and its kin in `pg_dump.c`).
 
-use super::Writer;
 use super::writer::Target;
+use super::{Writer, binary_upgrade};
 use crate::error::Result;
 use crate::model::constraint::Constraint;
 use crate::model::types::{
@@ -15,8 +15,8 @@ pub(super) fn create_type(writer: &mut Writer<'_>, object: &Object, kind: &Type)
     }
     let name = writer.qualified(object);
     let (word, definition) = match &kind.sort {
-        TypeSort::Enum(labels) => ("TYPE", enumeration(writer, &name, labels)),
-        TypeSort::Composite(attributes) => ("TYPE", composite(writer, &name, attributes)),
+        TypeSort::Enum(labels) => ("TYPE", enumeration(writer, object, &name, labels)),
+        TypeSort::Composite(attributes) => ("TYPE", composite(writer, kind, &name, attributes)),
         TypeSort::Domain(domain) => ("DOMAIN", create_domain(writer, object, &name, domain)),
         TypeSort::Range(range) => ("TYPE", create_range(writer, &name, range)),
         TypeSort::Base(base) => ("TYPE", create_base_type(writer, &name, base)),
@@ -84,23 +84,42 @@ pub(super) fn create_domain_constraint(
     comment_on_constraint(writer, domain, object, object.id);
 }
 
-fn enumeration(writer: &Writer<'_>, name: &str, labels: &[String]) -> String {
+fn enumeration(writer: &Writer<'_>, object: &Object, name: &str, labels: &[String]) -> String {
+    if let Some(upgrade) = writer.upgrade {
+        let oid = object.catalog_id.oid;
+        let labels = binary_upgrade::enum_labels(writer, upgrade, oid, name, labels);
+        return format!("CREATE TYPE {name} AS ENUM (\n);\n{labels}");
+    }
     let labels: Vec<String> =
         labels.iter().map(|label| format!("\n    {}", writer.literal(label))).collect();
     format!("CREATE TYPE {name} AS ENUM ({}\n);\n", labels.join(","))
 }
 
-fn composite(writer: &Writer<'_>, name: &str, attributes: &[CompositeAttribute]) -> String {
-    let attributes: Vec<String> = attributes
-        .iter()
-        .map(|attribute| {
-            let mut text =
-                format!("\n\t{} {}", writer.identifier(&attribute.name), attribute.type_name);
-            push_collation(writer, &mut text, attribute.collation.as_ref());
-            text
-        })
-        .collect();
-    format!("CREATE TYPE {name} AS ({}\n);\n", attributes.join(","))
+fn composite(
+    writer: &Writer<'_>,
+    kind: &Type,
+    name: &str,
+    attributes: &[CompositeAttribute],
+) -> String {
+    let attributes = attributes.iter().map(|attribute| {
+        let mut text =
+            format!("\n\t{} {}", writer.identifier(&attribute.name), attribute.type_name);
+        push_collation(writer, &mut text, attribute.collation.as_ref());
+        (attribute.number, text)
+    });
+    let Some(upgrade) = writer.upgrade else {
+        let attributes: Vec<String> = attributes.map(|(_, text)| text).collect();
+        return format!("CREATE TYPE {name} AS ({}\n);\n", attributes.join(","));
+    };
+    let dropped = upgrade.columns.get(&kind.relation).into_iter().flatten();
+    let dropped = dropped.filter(|column| column.dropped).map(|column| {
+        (column.number, format!("\n\t{} INTEGER /* dummy */", writer.identifier(&column.name)))
+    });
+    let mut all: Vec<(i32, String)> = attributes.chain(dropped).collect();
+    all.sort();
+    let all: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
+    let drops = binary_upgrade::dropped_attributes(writer, upgrade, kind, name);
+    format!("CREATE TYPE {name} AS ({}\n);\n{drops}", all.join(","))
 }
 
 fn push_collation(writer: &Writer<'_>, text: &mut String, collation: Option<&(String, String)>) {

@@ -1,9 +1,10 @@
 //! Collects the entries of a dump, and writes what all kinds share: comments, labels, privileges.
 
-use super::{DdlOptions, acl};
+use super::{DdlOptions, acl, binary_upgrade};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::acl::Acl;
-use crate::model::{CatalogId, Components, Database, DumpId, Object, Section, TocEntry};
+use crate::model::binary_upgrade::BinaryUpgrade;
+use crate::model::{CatalogId, Components, Database, DumpId, Object, Oid, Section, TocEntry};
 use crate::sql::{Quoting, quote_literal};
 
 /// The word for the one kind whose comments, labels and privileges belong to the data.
@@ -14,8 +15,11 @@ pub(crate) struct Writer<'a> {
     pub(crate) database: &'a Database,
     pub(crate) options: &'a DdlOptions,
     pub(crate) quoting: Quoting,
+    /// What pg_upgrade needs, when the dump is made for it.
+    pub(crate) upgrade: Option<&'a BinaryUpgrade>,
     entries: Vec<TocEntry>,
     last_id: i32,
+    last_free_type: Oid,
 }
 
 /// What a comment or a security label is attached to.
@@ -60,8 +64,10 @@ impl<'a> Writer<'a> {
             database,
             options,
             quoting: options.quoting,
+            upgrade: database.upgrade.as_ref(),
             entries: Vec::new(),
             last_id: database.last_id(),
+            last_free_type: Oid(Oid::LAST_BUILT_IN.0 + 1),
         }
     }
 
@@ -73,6 +79,26 @@ impl<'a> Writer<'a> {
     pub(crate) fn next_id(&mut self) -> DumpId {
         self.last_id += 1;
         DumpId(self.last_id)
+    }
+
+    /// Takes the next oid above those of `initdb` that no type has.
+    pub(crate) fn free_type_oid(&mut self, upgrade: &BinaryUpgrade) -> Oid {
+        loop {
+            self.last_free_type.0 += 1;
+            if !upgrade.types.contains(&self.last_free_type) {
+                return self.last_free_type;
+            }
+        }
+    }
+
+    /// Returns how many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns the entry with an id among those from `first` on.
+    pub(super) fn entry_since(&mut self, first: usize, id: DumpId) -> Option<&mut TocEntry> {
+        self.entries.get_mut(first..)?.iter_mut().find(|entry| entry.dump_id == id)
     }
 
     /// Tells whether an entry of a kind was added.
@@ -175,7 +201,11 @@ impl<'a> Writer<'a> {
 
     /// Tells whether comments and labels on a kind are wanted: those on large objects are data.
     fn wants_about(&self, word: &str) -> bool {
-        if word == LARGE_OBJECT { self.options.data } else { self.options.schema }
+        match word {
+            // pg_upgrade copies their bytes and nothing else.
+            LARGE_OBJECT => self.options.data || self.upgrade.is_some(),
+            _ => self.options.schema,
+        }
     }
 
     /// Writes a comment whose text is known.
@@ -305,19 +335,21 @@ impl<'a> Writer<'a> {
         if !self.options.privileges {
             return Ok(None);
         }
-        let statements = acl::statements(
-            &acl::Target {
-                quoting: self.quoting,
-                word: target.word,
-                schema: target.schema,
-                name: target.name,
-                column: target.column,
-                owner: target.owner.unwrap_or_default(),
-                prefix: "",
-            },
-            acl,
-        )
-        .map_err(|source| {
+        let granted = acl::Target {
+            quoting: self.quoting,
+            word: target.word,
+            schema: target.schema,
+            name: target.name,
+            column: target.column,
+            owner: target.owner.unwrap_or_default(),
+            prefix: "",
+        };
+        let initial = match self.upgrade {
+            Some(_) => binary_upgrade::initial_privileges(&granted, acl),
+            None => Ok(String::new()),
+        };
+        let statements = initial.and_then(|initial| Ok(initial + &acl::statements(&granted, acl)?));
+        let statements = statements.map_err(|source| {
             Error::new(
                 ErrorKind::Server,
                 format!("could not understand the privileges on {} {}", target.word, target.name),

@@ -130,7 +130,7 @@ pub struct DumpOptions {
     pub snapshot: Option<String>,
     /// The transaction to read in.
     pub transaction: Transaction,
-    /// Whether the dump is for pg_upgrade, with oids and file numbers and without rows.
+    /// Whether the dump is for pg_upgrade, with the oids and files of everything.
     pub binary_upgrade: bool,
     /// What a script looks like, apart from what the options above say.
     pub script: ScriptChoices,

@@ -157,6 +157,7 @@ fn keeper_options(options: &DumpOptions, interrupt: &Interrupt) -> KeeperOptions
             subscriptions: !options.omit.subscriptions,
             privileges: !options.omit.privileges,
             unlogged_data: !options.omit.unlogged_data,
+            binary_upgrade: options.binary_upgrade,
         },
         interrupt: interrupt.clone(),
     }
@@ -299,11 +300,16 @@ fn wanted(entries: Vec<TocEntry>, options: &DumpOptions) -> Vec<TocEntry> {
         create: options.format != ArchiveFormat::Plain || options.script.create,
         schema: options.content.schema,
         data: options.content.has_sequence_values(),
+        large_object_metadata: options.binary_upgrade,
         statistics: options.content.statistics,
         ..RestoreSelection::default()
     };
     let marks = selection::marks(&entries, &selection);
-    let marked = entries.into_iter().zip(marks).filter(|(_, marks)| marks.any());
+    let of_database = |entry: &TocEntry| entry.desc == TocEntry::LARGE_OBJECT_FILES;
+    let marked = entries
+        .into_iter()
+        .zip(marks)
+        .filter(|(entry, marks)| marks.any() && (selection.create || !of_database(entry)));
     marked
         .map(|(entry, marks)| TocEntry { has_data: entry.has_data && marks.data, ..entry })
         .collect()

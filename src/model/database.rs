@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::binary_upgrade::BinaryUpgrade;
 use super::{CatalogId, DumpId, Kind, Object, Oid, ServerVersion};
 
 /// What shapes every string that was read.
@@ -73,6 +74,8 @@ pub struct Database {
     pub security_labels: HashMap<CatalogId, Vec<(i32, String, String)>>,
     /// Role names by oid.
     pub roles: HashMap<Oid, String>,
+    /// What pg_upgrade needs, when the dump is made for it.
+    pub upgrade: Option<BinaryUpgrade>,
     /// What the reading found worth telling, in order.
     pub warnings: Vec<String>,
 }
@@ -88,6 +91,7 @@ impl Database {
             comments: HashMap::new(),
             security_labels: HashMap::new(),
             roles: HashMap::new(),
+            upgrade: None,
             warnings: Vec::new(),
         }
     }

@@ -7,6 +7,7 @@
 pub mod access_method;
 pub mod acl;
 pub mod aggregate;
+pub mod binary_upgrade;
 pub mod cast;
 pub mod cluster;
 pub mod collation;

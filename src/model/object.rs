@@ -8,6 +8,7 @@ use bitflags::bitflags;
 use super::access_method::AccessMethod;
 use super::acl::Acl;
 use super::aggregate::Aggregate;
+use super::binary_upgrade::SubscriptionTable;
 use super::cast::Cast;
 use super::collation::Collation;
 use super::column_default::ColumnDefault;
@@ -227,6 +228,8 @@ pub enum Kind {
     PublicationSchema(PublicationSchema),
     /// A subscription.
     Subscription(Box<Subscription>),
+    /// A table of a subscription, known only when a cluster is upgraded.
+    SubscriptionTable(SubscriptionTable),
     /// What the planner knows about the rows of a relation.
     RelationStatistics(Box<RelationStatistics>),
     /// `REFRESH MATERIALIZED VIEW`.

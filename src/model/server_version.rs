@@ -83,6 +83,14 @@ impl ServerVersion {
     pub fn has_subscription_origin(self) -> bool {
         self.at_least(16)
     }
+    /// `pg_database.datcollversion` (15).
+    pub fn has_database_collation_version(self) -> bool {
+        self.at_least(15)
+    }
+    /// A new cluster can take over how far subscriptions have come (17).
+    pub fn upgrades_subscriptions(self) -> bool {
+        self.at_least(17)
+    }
     /// `pg_subscription.subfailover` (17).
     pub fn has_subscription_failover(self) -> bool {
         self.at_least(17)

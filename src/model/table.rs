@@ -46,6 +46,9 @@ pub struct Table {
     pub toast_pages: u32,
     /// Whether details were read: it is wanted itself, or somebody needs its columns.
     pub interesting: bool,
+    /// Whether CREATE TABLE names every column, dropped and inherited ones included, so that each gets the
+    /// number it has.
+    pub prints_all_columns: bool,
     /// Its columns by `attnum`, dropped ones included.
     pub columns: Vec<Column>,
     /// Direct parents in `inhseqno` order.
@@ -156,9 +159,14 @@ impl Table {
         self.columns.get(usize::try_from(number.checked_sub(1)?).ok()?)
     }
 
+    /// Returns the type that the columns of a typed table are left to.
+    pub fn columns_of(&self) -> Option<&str> {
+        self.of_type.as_deref().filter(|_| !self.prints_all_columns)
+    }
+
     /// Tells whether a column is printed in CREATE TABLE rather than left to inheritance.
     pub fn prints_column(&self, column: &Column) -> bool {
-        !column.dropped && (column.local || self.is_partition)
+        self.prints_all_columns || !column.dropped && (column.local || self.is_partition)
     }
 
     /// Returns the columns that COPY moves: neither dropped nor generated.

@@ -57,6 +57,10 @@ pub struct TocEntry {
 }
 
 impl TocEntry {
+    /// The kind of the entry that keeps the files of all large objects, which pg_upgrade alone needs. It goes
+    /// with the entry of the database.
+    pub const LARGE_OBJECT_FILES: &str = "pg_largeobject";
+
     /// Makes an entry of a kind with a tag; everything else is empty and the section pre-data.
     pub fn new(dump_id: DumpId, desc: impl Into<String>, tag: impl Into<String>) -> Self {
         TocEntry {

@@ -77,6 +77,7 @@ fn side(kind: &Kind) -> Side {
         | Kind::PublicationTable(_)
         | Kind::PublicationSchema(_)
         | Kind::Subscription(_)
+        | Kind::SubscriptionTable(_)
         | Kind::MatviewRefresh { .. } => Side::AfterData,
         Kind::RelationStatistics(statistics) if statistics.after_data => Side::AfterData,
         Kind::RelationStatistics(_) => Side::Data,

@@ -210,6 +210,7 @@ impl RestoreOptions {
             create: self.create,
             schema: !(self.data_only || self.no_schema),
             data: !(self.schema_only || self.no_data),
+            large_object_metadata: false,
             statistics: !(self.no_statistics || self.schema_only || self.data_only),
             listed: None,
         };
