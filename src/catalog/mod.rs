@@ -71,7 +71,7 @@ pub use large_object_bytes::{
 };
 pub use large_object_metadata::LargeObjectMetadata;
 pub use selection::{PatternEncoding, resolve_selection};
-pub use settings::{SessionSettings, Transaction};
+pub use settings::{SessionSettings, Transaction, open_foreign_tables};
 
 /// What is wanted of the catalogs, apart from which objects.
 #[derive(Debug, Clone)]

@@ -123,3 +123,19 @@ impl SessionSettings {
         session.execute("set up the session", &self.statements(session.version())).await
     }
 }
+
+/// Lets a session read foreign tables, or forbids it again.
+///
+/// Late minor releases keep dumps from them, because whoever owns one could have code run by whoever dumps.
+///
+/// # Errors
+///
+/// Those of the statement.
+pub async fn open_foreign_tables(session: &Session, open: bool) -> Result<()> {
+    let kinds = if open { "view" } else { "view, foreign-table" };
+    let sql = format!(
+        "select pg_catalog.set_config(name, '{kinds}', false) from pg_catalog.pg_settings
+        where name = 'restrict_nonsystem_relation_kind'"
+    );
+    session.execute("allow or forbid foreign tables", &sql).await
+}

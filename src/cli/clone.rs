@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use super::arguments::{Jobs, OutputArguments, PromptArguments, SelectionArguments};
+use super::arguments::{
+    ContentArguments, Jobs, OutputArguments, PromptArguments, SelectionArguments,
+};
 use super::progress::Display;
 use super::world::World;
 use super::{connection, dump, output, report, signals};
@@ -77,6 +79,9 @@ pub(super) struct CloneArguments {
     selection: SelectionArguments,
 
     #[command(flatten)]
+    content: ContentArguments,
+
+    #[command(flatten)]
     prompt: PromptArguments,
 
     #[command(flatten)]
@@ -93,8 +98,10 @@ pub(super) async fn run(
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     let prompt = arguments.prompt;
+    // Filter files are read once, whatever is asked for again.
+    let options = source_options(arguments, world, from.clone())?;
     let source = connection::with_password(world, prompt, from, &display, |params| {
-        let options = source_options(arguments, world, params);
+        let options = DumpOptions { connection: params, ..options.clone() };
         CloneSource::open(options, !arguments.no_proof, progress.clone(), interrupt)
     })
     .await?;
@@ -118,14 +125,14 @@ fn source_options(
     arguments: &CloneArguments,
     world: &World,
     connection: ConnectParams,
-) -> DumpOptions {
+) -> Result<DumpOptions> {
     let options = DumpOptions::new(connection, Output::Stdout, world.now());
-    DumpOptions {
+    Ok(DumpOptions {
         compression: Compression::NONE,
         jobs: world.jobs(arguments.jobs),
         lock_wait_timeout: arguments.lock_wait_timeout.clone(),
-        ..dump::select(&arguments.selection, options)
-    }
+        ..dump::select(&arguments.selection, &arguments.content, options)?
+    })
 }
 
 fn target_options(
@@ -141,9 +148,9 @@ fn target_options(
         if_exists: arguments.if_exists,
         exit_on_error: arguments.exit_on_error,
         analyze: !arguments.no_analyze,
-        data_only: arguments.selection.data_only,
-        no_owner: arguments.selection.no_owner,
-        no_privileges: arguments.selection.no_privileges,
+        data_only: arguments.content.data_only,
+        no_owner: arguments.content.no_owner,
+        no_privileges: arguments.content.no_privileges,
         ..RestoreOptions::new("", connection)
     }
 }

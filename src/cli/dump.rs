@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arguments::{DumpArguments, Format, SelectionArguments};
+use super::arguments::{
+    ContentArguments, DumpArguments, Format, RowArguments, ScriptArguments, SelectionArguments,
+};
 use super::cluster;
 use super::connection;
+use super::drop_in::filter_file::filter_dump;
 use super::drop_in::restrict_key::restrict_key;
 use super::output;
 use super::progress::Display;
@@ -12,12 +15,15 @@ use super::report;
 use super::world::World;
 use crate::archive::ArchiveFormat;
 use crate::archive::script::ScriptChoices;
+use crate::catalog::Transaction;
 use crate::codec::{Algorithm, Compression};
 use crate::connect::ConnectParams;
+use crate::ddl::{Inserts, RowForm};
 use crate::dump::{self, DumpContent, DumpOptions, Omissions, Output};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::select::{LargeObjectChoice, SelectionRequest, TablePattern};
+use crate::sql::Quoting;
 
 pub(super) async fn run(
     arguments: &DumpArguments,
@@ -30,6 +36,7 @@ pub(super) async fn run(
         None => usual_compression(format, arguments.file.as_deref()),
     };
     format.check_compression(compression)?;
+    check_row_form(&arguments.rows, format)?;
     let params = connection::params(world, &arguments.connection, arguments.database.as_deref())?;
     if arguments.all {
         let named = arguments.connection.dbname.is_some() || arguments.database.is_some();
@@ -44,6 +51,11 @@ pub(super) async fn run(
     let options = options(arguments, world, params, compression, format)?;
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
+    if let Some(option) = without_effect(&arguments.script, format) {
+        progress.warning(&format!(
+            "{option} has no effect on an archive: give it to \"pgark restore\" when it is restored"
+        ));
+    }
     let plan = connection::with_password(
         world,
         arguments.connection.prompt,
@@ -74,76 +86,175 @@ fn options(
     compression: Compression,
     format: ArchiveFormat,
 ) -> Result<DumpOptions> {
-    let selection = &arguments.selection;
     let output = match &arguments.file {
         Some(file) if is_standard_output(Some(file)) => Output::Stdout,
         Some(file) => file.clone().into(),
         None => default_output(&connection, world, format, compression).into(),
     };
+    let DumpArguments { content, rows, script, .. } = arguments;
+    let options = DumpOptions::new(connection, output, world.now());
+    let options = select(&arguments.selection, content, options)?;
+    let jobs = match format {
+        // A script has one order, and other servers know nothing of the snapshot.
+        ArchiveFormat::Plain => 1,
+        _ if !options.selection.foreign_servers.is_empty() => 1,
+        _ => world.jobs(arguments.jobs),
+    };
     Ok(DumpOptions {
         format,
         archive_version: arguments.archive_version,
         spool_folder: world.temporary_directory.clone(),
-        jobs: match format {
-            // A script has one order.
-            ArchiveFormat::Plain => 1,
-            _ => world.jobs(arguments.jobs),
-        },
+        jobs,
         compression,
+        sync: !arguments.no_sync,
+        quoting: match script.quote_all_identifiers {
+            true => Quoting::Always,
+            false => Quoting::WhenNeeded,
+        },
+        dollar_quoting: !script.disable_dollar_quoting,
+        row_form: row_form(rows)?,
+        load_via_partition_root: rows.load_via_partition_root,
+        row_security: rows.enable_row_security,
+        extra_float_digits: rows.extra_float_digits.unwrap_or(3),
+        encoding: rows.encoding.clone(),
+        snapshot: rows.snapshot.clone(),
+        transaction: match rows.serializable_deferrable {
+            true => Transaction::SerializableDeferrable,
+            false => Transaction::RepeatableRead,
+        },
+        script: choices(script, arguments.output.verbose)?,
         lock_wait_timeout: arguments.lock_wait_timeout.clone(),
         role: arguments.connection.role.clone(),
-        script: ScriptChoices { restrict_key: restrict_key(None)?, ..ScriptChoices::default() },
-        ..select(selection, DumpOptions::new(connection, output, world.now()))
+        ..options
     })
 }
 
-/// Puts a selection into the options of a dump.
-pub(super) fn select(selection: &SelectionArguments, options: DumpOptions) -> DumpOptions {
-    DumpOptions {
-        selection: request(selection),
-        content: content(selection),
-        large_objects: match (selection.large_objects, selection.no_large_objects) {
+/// Puts a selection into the options of a dump; filter files are read.
+pub(super) fn select(
+    selection: &SelectionArguments,
+    content: &ContentArguments,
+    options: DumpOptions,
+) -> Result<DumpOptions> {
+    Ok(DumpOptions {
+        selection: request(selection)?,
+        content: halves(content),
+        sections: content.section.iter().map(|&section| section.into()).collect(),
+        large_objects: match (content.large_objects, content.no_large_objects) {
             // Both together mean what they mean to pg_dump.
             (true, _) => LargeObjectChoice::Always,
             (_, true) => LargeObjectChoice::Never,
             _ => LargeObjectChoice::WithEverything,
         },
-        omit: Omissions {
-            owners: selection.no_owner,
-            privileges: selection.no_privileges,
-            ..Omissions::default()
-        },
+        omit: omissions(content),
         ..options
-    }
+    })
 }
 
 /// Returns which halves of the objects are wanted.
-fn content(selection: &SelectionArguments) -> DumpContent {
-    match selection {
-        SelectionArguments { schema_only: true, .. } => DumpContent::SCHEMA_ONLY,
-        SelectionArguments { data_only: true, .. } => DumpContent::DATA_ONLY,
-        SelectionArguments { statistics_only: true, .. } => DumpContent::STATISTICS_ONLY,
-        SelectionArguments { statistics, .. } => {
-            DumpContent { statistics: *statistics, ..DumpContent::EVERYTHING }
-        }
+fn halves(content: &ContentArguments) -> DumpContent {
+    let ContentArguments { schema_only, data_only, statistics_only, .. } = *content;
+    DumpContent {
+        schema: !data_only && !statistics_only && !content.no_schema,
+        data: !schema_only && !statistics_only && !content.no_data,
+        statistics: statistics_only || content.statistics,
+        sequence_values: content.sequence_data,
     }
+}
+
+fn omissions(content: &ContentArguments) -> Omissions {
+    Omissions {
+        owners: content.no_owner,
+        privileges: content.no_privileges,
+        comments: content.no_comments,
+        security_labels: content.no_security_labels,
+        policies: content.no_policies,
+        publications: content.no_publications,
+        subscriptions: content.no_subscriptions,
+        toast_compression: content.no_toast_compression,
+        tablespaces: content.no_tablespaces,
+        access_methods: content.no_table_access_method,
+        unlogged_data: content.no_unlogged_table_data,
+    }
+}
+
+fn row_form(arguments: &RowArguments) -> Result<RowForm> {
+    let columns = arguments.column_inserts;
+    let rows = match arguments.rows_per_insert {
+        Some(rows) => rows,
+        None if columns || arguments.inserts => 1,
+        None if arguments.on_conflict_do_nothing => {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "--on-conflict-do-nothing is about INSERT statements, and rows are COPY text",
+            )
+            .with_hint("add --inserts, --column-inserts or --rows-per-insert"));
+        }
+        None => return Ok(RowForm::Copy),
+    };
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let on_conflict_do_nothing = arguments.on_conflict_do_nothing;
+    Ok(RowForm::Inserts(Inserts { rows, columns, on_conflict_do_nothing }))
+}
+
+/// Refuses INSERT statements in an archive: its rows have fingerprints, and those are of COPY text.
+fn check_row_form(rows: &RowArguments, format: ArchiveFormat) -> Result<()> {
+    if format == ArchiveFormat::Plain || row_form(rows)? == RowForm::Copy {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Usage,
+        "INSERT statements are for scripts: an archive holds COPY text",
+    )
+    .with_hint("use --format plain, or restore the archive, which needs no INSERT statements")
+    .with_hint("\"pgark pg_dump\" writes them into archives too, without a manifest"))
+}
+
+fn choices(script: &ScriptArguments, verbose: bool) -> Result<ScriptChoices> {
+    Ok(ScriptChoices {
+        restrict_key: restrict_key(script.restrict_key.as_deref())?,
+        clean: script.clean,
+        if_exists: script.if_exists,
+        create: script.create,
+        disable_triggers: script.disable_triggers,
+        superuser: script.superuser.clone(),
+        session_authorization: script.use_set_session_authorization,
+        verbose,
+        ..ScriptChoices::default()
+    })
+}
+
+/// Returns an option that only a script follows, when an archive is written.
+fn without_effect(script: &ScriptArguments, format: ArchiveFormat) -> Option<&'static str> {
+    if format == ArchiveFormat::Plain {
+        return None;
+    }
+    [
+        ("--clean", script.clean),
+        ("--create", script.create),
+        ("--disable-triggers", script.disable_triggers),
+        ("--superuser", script.superuser.is_some()),
+        ("--use-set-session-authorization", script.use_set_session_authorization),
+        ("--restrict-key", script.restrict_key.is_some()),
+    ]
+    .into_iter()
+    .find_map(|(option, given)| given.then_some(option))
 }
 
 /// Tells whether the archive goes where results are printed: then it is written there as it is, also when
 /// that is a file.
-fn is_standard_output(file: Option<&Path>) -> bool {
+pub(super) fn is_standard_output(file: Option<&Path>) -> bool {
     file.is_some_and(|file| {
         ["-", "/dev/stdout", "/dev/fd/1"].iter().any(|name| file == Path::new(name))
     })
 }
 
 /// Returns the patterns of a selection.
-fn request(selection: &SelectionArguments) -> SelectionRequest {
+fn request(selection: &SelectionArguments) -> Result<SelectionRequest> {
     let patterns = |alone: &[String], with_children: &[String]| {
         let family = |text: &String| TablePattern { text: text.clone(), with_children: true };
         alone.iter().map(TablePattern::new).chain(with_children.iter().map(family)).collect()
     };
-    SelectionRequest {
+    let mut request = SelectionRequest {
         schemas: selection.schema.clone(),
         exclude_schemas: selection.exclude_schema.clone(),
         tables: patterns(&selection.table, &selection.table_and_children),
@@ -154,9 +265,14 @@ fn request(selection: &SelectionArguments) -> SelectionRequest {
         ),
         extensions: selection.extension.clone(),
         exclude_extensions: selection.exclude_extension.clone(),
+        foreign_servers: selection.include_foreign_data.clone(),
         strict_names: selection.strict_names,
         ..SelectionRequest::default()
+    };
+    for file in &selection.filter {
+        filter_dump(file, &mut request)?;
     }
+    Ok(request)
 }
 
 /// Returns a name for the output that sorts by time; what a path cannot hold becomes `_`.

@@ -18,7 +18,7 @@ use crate::archive::listing::{self, ListingDetail};
 use crate::archive::selection::{self, RestoreSelection};
 use crate::archive::{self, ArchiveHeader, ArchiveReader, ManifestState};
 use crate::error::Result;
-use crate::model::{Section, TocEntry};
+use crate::model::TocEntry;
 
 pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<()> {
     if arguments.list {
@@ -111,17 +111,10 @@ impl Contents {
         let header = reader.header();
         let manifest = reader.manifest();
         let line = |entry: &TocEntry| {
-            let data = manifest.and_then(|manifest| {
-                manifest.data.iter().find(|data| data.dump_id == entry.dump_id.0)
-            });
+            let data = manifest.and_then(|manifest| manifest.data_entry(entry.dump_id));
             EntryLine {
                 dump_id: entry.dump_id.0,
-                section: match entry.section {
-                    Section::None => "none",
-                    Section::PreData => "pre-data",
-                    Section::Data => "data",
-                    Section::PostData => "post-data",
-                },
+                section: entry.section.word(),
                 kind: entry.desc.clone(),
                 schema: entry.namespace.clone(),
                 name: entry.tag.clone(),

@@ -22,6 +22,8 @@ mod output;
 mod progress;
 mod report;
 mod restore;
+mod restore_print;
+mod restore_selection;
 mod signals;
 mod verify;
 mod world;

@@ -1,19 +1,20 @@
 //! `pgark restore`: from what was typed to [`RestoreOptions`], and the run.
 
-use super::arguments::{RestoreArguments, RestoreModeArgument, SectionArgument};
+use super::arguments::{RestoreArguments, RestoreModeArgument};
 use super::cluster;
 use super::connection;
-use super::inspect;
 use super::output;
 use super::progress::Display;
 use super::report;
+use super::restore_print;
+use super::restore_selection::{check_format, selection};
 use super::signals;
 use super::world::World;
 use crate::archive::cluster::ClusterManifest;
 use crate::archive::script_reader::{Opened, ScriptSource};
+use crate::archive::selection::RestoreSelection;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Section;
 use crate::progress::Interrupt;
 use crate::restore::script::{self, ScriptOptions};
 use crate::restore::{self, Mode, RestoreOptions};
@@ -23,8 +24,14 @@ pub(super) async fn run(
     world: &World,
     interrupt: &Interrupt,
 ) -> Result<()> {
+    let selection = selection(arguments)?;
     if arguments.list {
-        return inspect::list(&arguments.archive, world);
+        check_format(arguments)?;
+        return restore_print::list(arguments, selection, world);
+    }
+    if arguments.file.is_some() {
+        check_format(arguments)?;
+        return restore_print::script(arguments, selection, world, interrupt);
     }
     if arguments.connection.dbname.is_none() {
         return Err(Error::new(ErrorKind::Usage, "restore needs -d, the database to restore into")
@@ -35,13 +42,14 @@ pub(super) async fn run(
     }
     let params = connection::params(world, &arguments.connection, None)?;
     if ClusterManifest::is_at(&arguments.archive) {
-        let options = options(arguments, world, params);
+        let options = options(arguments, selection, world, params);
         return cluster::restore(arguments, options, world, interrupt).await;
     }
     if let Opened::Script(source) = ScriptSource::open(&arguments.archive)? {
         return run_script(arguments, world, interrupt, params, source).await;
     }
-    let options = options(arguments, world, params);
+    check_format(arguments)?;
+    let options = options(arguments, selection, world, params);
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     let plan = connection::with_password(
@@ -109,19 +117,41 @@ async fn run_script(
 
 /// Returns an option that only archives can follow.
 fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
-    let selection = &arguments.selection;
+    let (selection, shape) = (&arguments.selection, &arguments.shape);
     [
         ("-c/--clean", arguments.clean),
         ("-C/--create", arguments.create),
+        ("-F/--format", arguments.format.is_some()),
+        ("--transaction-size", arguments.transaction_size.is_some()),
+        ("--no-data-for-failed-tables", arguments.no_data_for_failed_tables),
         ("--disable-triggers", arguments.disable_triggers),
+        ("-S/--superuser", arguments.superuser.is_some()),
+        ("--enable-row-security", arguments.enable_row_security),
         ("--section", !selection.section.is_empty()),
         ("-n/--schema", !selection.schema.is_empty()),
         ("-N/--exclude-schema", !selection.exclude_schema.is_empty()),
         ("-t/--table", !selection.table.is_empty()),
+        ("-I/--index", !selection.index.is_empty()),
+        ("-P/--function", !selection.function.is_empty()),
+        ("-T/--trigger", !selection.trigger.is_empty()),
+        ("-L/--use-list", selection.use_list.is_some()),
+        ("--filter", !selection.filter.is_empty()),
         ("-s/--schema-only", selection.schema_only),
         ("-a/--data-only", selection.data_only),
-        ("-O/--no-owner", selection.no_owner),
-        ("-x/--no-privileges", selection.no_privileges),
+        ("--statistics-only", selection.statistics_only),
+        ("--no-schema", selection.no_schema),
+        ("--no-data", selection.no_data),
+        ("--no-statistics", selection.no_statistics),
+        ("-O/--no-owner", shape.no_owner),
+        ("-x/--no-privileges", shape.no_privileges),
+        ("--no-comments", shape.no_comments),
+        ("--no-policies", shape.no_policies),
+        ("--no-publications", shape.no_publications),
+        ("--no-subscriptions", shape.no_subscriptions),
+        ("--no-security-labels", shape.no_security_labels),
+        ("--no-tablespaces", shape.no_tablespaces),
+        ("--no-table-access-method", shape.no_table_access_method),
+        ("--use-set-session-authorization", shape.use_set_session_authorization),
     ]
     .into_iter()
     .find_map(|(option, given)| given.then_some(option))
@@ -136,38 +166,50 @@ fn mode(arguments: &RestoreArguments) -> Mode {
 
 fn options(
     arguments: &RestoreArguments,
+    selection: RestoreSelection,
     world: &World,
     connection: ConnectParams,
 ) -> RestoreOptions {
-    let selection = &arguments.selection;
+    let shape = &arguments.shape;
     RestoreOptions {
         jobs: if arguments.single_transaction { 1 } else { world.jobs(arguments.jobs) },
         mode: mode(arguments),
         clean: arguments.clean,
         if_exists: arguments.if_exists,
-        create: arguments.create,
-        no_owner: selection.no_owner,
+        create: selection.create,
+        no_owner: shape.no_owner,
+        session_authorization: shape.use_set_session_authorization,
         no_privileges: selection.no_privileges,
-        schema_only: selection.schema_only,
-        data_only: selection.data_only,
-        sections: selection.section.iter().map(|&section| meant(section)).collect(),
-        tables: selection.table.clone(),
-        schemas: selection.schema.clone(),
-        exclude_schemas: selection.exclude_schema.clone(),
+        no_comments: selection.no_comments,
+        no_policies: selection.no_policies,
+        no_publications: selection.no_publications,
+        no_subscriptions: selection.no_subscriptions,
+        no_security_labels: selection.no_security_labels,
+        no_tablespaces: shape.no_tablespaces,
+        no_table_access_method: shape.no_table_access_method,
+        no_schema: !selection.schema,
+        no_data: !selection.data,
+        no_statistics: !selection.statistics,
+        sections: selection.sections,
+        tables: selection.tables,
+        schemas: selection.schemas,
+        exclude_schemas: selection.exclude_schemas,
+        indexes: selection.indexes,
+        functions: selection.functions,
+        triggers: selection.triggers,
+        list: arguments.selection.use_list.clone(),
         single_transaction: arguments.single_transaction,
+        transaction_size: arguments
+            .transaction_size
+            .map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+        row_security: arguments.enable_row_security,
         disable_triggers: arguments.disable_triggers,
+        superuser: arguments.superuser.clone(),
         exit_on_error: arguments.exit_on_error,
+        no_data_for_failed_tables: arguments.no_data_for_failed_tables,
         analyze: !arguments.no_analyze,
         fix_sequences: arguments.fix_sequences,
         role: arguments.connection.role.clone(),
         ..RestoreOptions::new(&arguments.archive, connection)
-    }
-}
-
-fn meant(section: SectionArgument) -> Section {
-    match section {
-        SectionArgument::PreData => Section::PreData,
-        SectionArgument::Data => Section::Data,
-        SectionArgument::PostData => Section::PostData,
     }
 }

@@ -1,6 +1,6 @@
 //! What an archive says about itself: its header and its manifest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
@@ -37,11 +37,17 @@ pub(super) async fn settings(session: &Session) -> Result<BTreeMap<String, Strin
 }
 
 /// Returns the values of the sequences that the archive sets.
-pub(super) fn sequences(database: &Database) -> Vec<ManifestSequence> {
+pub(super) fn sequences(database: &Database, entries: &[TocEntry]) -> Vec<ManifestSequence> {
+    let set = entries.iter().filter(|entry| entry.desc == "SEQUENCE SET");
+    let set: HashSet<(Option<&str>, &str)> =
+        set.map(|entry| (entry.namespace.as_deref(), entry.tag.as_str())).collect();
     let mut sequences = Vec::new();
     for object in database.objects() {
         let Kind::SequenceSet { table } = object.kind else { continue };
-        if !object.emits(Components::DATA) {
+        let sequence = database.object(table);
+        if !object.emits(Components::DATA)
+            || !set.contains(&(sequence.schema.as_deref(), sequence.name.as_str()))
+        {
             continue;
         }
         let value = database
@@ -49,7 +55,6 @@ pub(super) fn sequences(database: &Database) -> Vec<ManifestSequence> {
             .and_then(|table| table.sequence.as_ref())
             .and_then(|sequence| sequence.value);
         if let Some((last_value, is_called)) = value {
-            let sequence = database.object(table);
             sequences.push(ManifestSequence {
                 schema: sequence.schema.clone().unwrap_or_default(),
                 name: sequence.name.clone(),
@@ -134,6 +139,8 @@ fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
         ("no-publications", omit.publications),
         ("no-subscriptions", omit.subscriptions),
         ("no-toast-compression", omit.toast_compression),
+        ("no-tablespaces", omit.tablespaces),
+        ("no-table-access-method", omit.access_methods),
         ("no-unlogged-table-data", omit.unlogged_data),
         ("load-via-partition-root", options.load_via_partition_root),
         ("quote-all-identifiers", options.quoting == Quoting::Always),
@@ -150,6 +157,10 @@ fn chosen(options: &DumpOptions) -> BTreeMap<String, String> {
         LargeObjectChoice::WithEverything => {}
         LargeObjectChoice::Always => drop(set("large-objects", "true".to_owned())),
         LargeObjectChoice::Never => drop(set("no-large-objects", "true".to_owned())),
+    }
+    if !options.sections.is_empty() {
+        let words: Vec<&str> = options.sections.iter().map(|section| section.word()).collect();
+        set("section", words.join(","));
     }
     if let Some(role) = &options.role {
         set("role", role.clone());

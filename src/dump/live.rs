@@ -17,11 +17,11 @@ use super::large_object_stream::{Assembler, Part};
 use super::large_objects::PlannedLargeObjects;
 use super::options::DumpOptions;
 use super::plan::{DumpPlan, PlannedTable};
-use super::run::open_foreign_tables;
 use super::split::PieceRange;
 use crate::archive::{ArchiveHeader, DataFileSummary, Manifest, ManifestLargeObjects};
 use crate::catalog::{
     LargeObjectReading, LargeObjectRow, LargeObjectRows, ServerIdentity, SessionRecipe,
+    open_foreign_tables,
 };
 use crate::codec::{Fingerprint, RowHasher, sha256};
 use crate::connect::Session;
@@ -287,7 +287,7 @@ impl LiveSource {
             snapshot_lsn: None,
             elapsed: Duration::ZERO,
             settings: self.settings.clone(),
-            sequences: describe::sequences(&self.database),
+            sequences: describe::sequences(&self.database, &self.entries),
             entries: &self.entries,
             data: &data,
             large_objects,

@@ -32,7 +32,7 @@ use crate::archive::{
     self, ArchiveFormat, ArchiveWriter, COPY_END, DataFileSummary, DataFileWriter, DataOrder,
     PieceWriter,
 };
-use crate::catalog::{LargeObjectReading, ServerIdentity, SessionRecipe};
+use crate::catalog::{LargeObjectReading, ServerIdentity, SessionRecipe, open_foreign_tables};
 use crate::connect::Session;
 use crate::ddl::inserts::{INSERTS_END, InsertWriter};
 use crate::error::{Error, ErrorKind, Result, with_causes};
@@ -98,7 +98,7 @@ impl DumpPlan {
             pieces,
             warnings,
         } = self;
-        let sequences = describe::sequences(&keeper.database);
+        let sequences = describe::sequences(&keeper.database, &entries);
         let settings = describe::settings(&keeper.session).await?;
         let place = options.place();
         let has_manifest = options.manifest && place.keeps_manifest();
@@ -417,18 +417,6 @@ impl Sink<'_> {
             Sink::Rows(_, None) | Sink::LargeObjects(_) => Ok(()),
         }
     }
-}
-
-/// Lets a session read foreign tables, or forbids it again.
-///
-/// Late minor releases keep dumps from them, because whoever owns one could have code run by whoever dumps.
-pub(super) async fn open_foreign_tables(session: &Session, open: bool) -> Result<()> {
-    let kinds = if open { "view" } else { "view, foreign-table" };
-    let sql = format!(
-        "select pg_catalog.set_config(name, '{kinds}', false) from pg_catalog.pg_settings
-        where name = 'restrict_nonsystem_relation_kind'"
-    );
-    session.execute("allow or forbid foreign tables", &sql).await
 }
 
 /// Returns the error of somebody who was told to stop.

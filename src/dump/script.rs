@@ -27,7 +27,7 @@ use crate::archive::script::{
     LargeObjectScript, ScriptError, ScriptFile, ScriptOptions, ScriptSource, write_script,
 };
 use crate::archive::{COPY_END, DataFileSummary, ManifestLargeObjects};
-use crate::catalog::Keeper;
+use crate::catalog::{Keeper, open_foreign_tables};
 use crate::codec::Sha256Digest;
 use crate::ddl::inserts::{INSERTS_END, InsertWriter};
 use crate::ddl::{self, Fidelity};
@@ -60,7 +60,7 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
     let began = Instant::now();
     let DumpPlan { options, keeper, progress, entries, tables, warnings, .. } = plan;
     let facts = keeper.database.facts.clone();
-    let sequences = describe::sequences(&keeper.database);
+    let sequences = describe::sequences(&keeper.database, &entries);
     let place = options.place();
     let has_manifest = options.manifest && place.keeps_manifest();
     let settings = match has_manifest {
@@ -316,11 +316,11 @@ impl Reader {
         ));
         self.progress.started(&item, table.size.cost());
         if table.foreign {
-            super::run::open_foreign_tables(&self.keeper.session, true).await?;
+            open_foreign_tables(&self.keeper.session, true).await?;
         }
         let (raw_bytes, fingerprint) = self.copy(&table, &item).await?;
         if table.foreign {
-            super::run::open_foreign_tables(&self.keeper.session, false).await?;
+            open_foreign_tables(&self.keeper.session, false).await?;
         }
         self.progress.finished(&item);
         let summary = DataFileSummary {

@@ -19,6 +19,26 @@ pub enum Section {
     PostData,
 }
 
+impl Section {
+    const WORDS: [(Section, &'static str); 4] = [
+        (Section::None, "none"),
+        (Section::PreData, "pre-data"),
+        (Section::Data, "data"),
+        (Section::PostData, "post-data"),
+    ];
+
+    /// Returns the word for it, as `--section` takes it.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(section, _)| *section == self).map_or("", |(_, word)| word)
+    }
+
+    /// Returns the section that a word of `--section` means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().skip(1).find(|(_, known)| *known == word);
+        found.map(|(section, _)| *section)
+    }
+}
+
 /// An entry of the table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TocEntry {

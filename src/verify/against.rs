@@ -8,19 +8,19 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use super::large_objects;
+use super::recorded::Recorded;
 use super::report::{Finding, VerifyReport};
 use crate::archive::{
     Manifest, ManifestData, SchemaComparison, SchemaDifference, SchemaFingerprint,
 };
-use crate::catalog::{CatalogOptions, Keeper, KeeperOptions, SessionSettings};
+use crate::catalog::{Keeper, KeeperOptions, open_foreign_tables};
 use crate::codec::{Fingerprint, RowHasher};
 use crate::connect::{ConnectParams, Session, server_error};
-use crate::ddl::{self, DdlOptions};
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::ddl;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Database, Kind};
 use crate::order;
 use crate::progress::{Interrupt, ProgressHandle};
-use crate::select::SelectionRequest;
 use crate::sql::{qualified, quote_identifier, quote_literal_for_server};
 
 /// How the comparison is made.
@@ -87,31 +87,20 @@ impl Comparison<'_> {
         Ok(recorded)
     }
 
+    fn recorded(&self) -> Recorded<'_> {
+        Recorded(self.manifest)
+    }
+
     async fn open(&self, recorded: BTreeMap<String, String>) -> Result<Keeper> {
         let options = KeeperOptions {
-            settings: SessionSettings { pinned_text: true, recorded, ..SessionSettings::default() },
+            settings: self.recorded().settings(recorded),
             lock_wait_timeout: self.lock_wait_timeout.clone(),
-            request: self.selection()?,
-            catalog: CatalogOptions {
-                schema: true,
-                privileges: self.schema.privileges,
-                large_objects: large_objects::choice(self.manifest),
-                ..CatalogOptions::default()
-            },
+            request: self.recorded().selection()?,
+            catalog: self.recorded().catalog(self.schema.privileges),
             interrupt: self.interrupt.clone(),
             ..KeeperOptions::default()
         };
         Keeper::open(self.params, &options, self.progress).await
-    }
-
-    /// Returns what the archive was asked to hold, so that no more is compared.
-    fn selection(&self) -> Result<SelectionRequest> {
-        match self.manifest.options.get("selection") {
-            Some(text) => serde_json::from_str(text).context(ErrorKind::Archive, || {
-                "could not understand the selection in the manifest".to_owned()
-            }),
-            None => Ok(SelectionRequest::default()),
-        }
     }
 
     /// Servers of different majors print some definitions differently; that is said rather than hidden.
@@ -132,8 +121,8 @@ impl Comparison<'_> {
     fn compare_schema(&self, live: &Database, report: &mut VerifyReport) -> Result<()> {
         let mut sorted = live.clone();
         let order = order::sort(&mut sorted, &mut |warning| self.progress.info(&warning));
-        let options = DdlOptions { privileges: self.schema.privileges, ..DdlOptions::default() };
-        let entries = ddl::entries(&sorted, &order, &options)?;
+        let options = self.recorded().ddl(self.schema.privileges);
+        let entries = self.recorded().in_sections(ddl::entries(&sorted, &order, &options)?);
         let theirs = SchemaFingerprint::of(&entries);
         report.definitions_compared = self.manifest.schema.items.len() as u64;
         let same_major = self.manifest.server_version_num / 10_000 == live.facts.version.major();
@@ -233,6 +222,9 @@ impl Comparison<'_> {
         queue: Arc<Mutex<VecDeque<&ManifestData>>>,
     ) -> Result<Vec<(i32, LiveRows)>> {
         let mut session = keeper.recipe.join(&keeper.identity, &keeper.snapshot).await?;
+        if !self.recorded().selection()?.foreign_servers.is_empty() {
+            open_foreign_tables(&session, true).await?;
+        }
         let mut results = Vec::new();
         loop {
             let next = match queue.lock() {
@@ -276,7 +268,12 @@ impl Comparison<'_> {
         let columns: Vec<String> =
             table.columns.iter().map(|column| quote_identifier(column)).collect();
         let columns = columns.join(", ");
-        let sql = if !table.filter.is_empty() {
+        let far = !self.recorded().selection()?.foreign_servers.is_empty();
+        let sql = if far && table.filter.is_empty() {
+            // Which of the tables are foreign is not recorded, and this reads both kinds.
+            let list = if columns.is_empty() { "*" } else { &columns };
+            format!("copy (select {list} from only {name}) to stdout")
+        } else if !table.filter.is_empty() {
             let list = if columns.is_empty() { "*" } else { &columns };
             format!("copy (select {list} from {name} {}) to stdout", table.filter)
         } else if columns.is_empty() {

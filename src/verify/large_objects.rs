@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::against::Comparison;
 use super::report::{Finding, VerifyReport};
-use crate::archive::{LargeObjectClass, Manifest, ManifestLargeObject, large_object_remarks};
+use crate::archive::{LargeObjectClass, ManifestLargeObject, large_object_remarks};
 use crate::catalog::{
     Keeper, LargeObjectMetadata, LargeObjectReading, LargeObjectRow, LargeObjectRows,
     unexpected_large_object,
@@ -17,25 +17,12 @@ use crate::ddl::{self, DdlOptions};
 use crate::error::{ErrorKind, Result};
 use crate::model::{Database, Oid};
 use crate::order;
-use crate::select::LargeObjectChoice;
 
 /// How many objects are asked for at once, as many as pg_dump groups.
 const TOGETHER: usize = 1_000;
 
 /// After so many of one sort the rest is only counted: when everything is missing, one line says it.
 const MOST_NAMED: usize = 100;
-
-/// Returns whether the archive was asked to hold large objects; what it left out is not compared.
-pub(super) fn choice(manifest: &Manifest) -> LargeObjectChoice {
-    let chosen = |name: &str| manifest.options.contains_key(name);
-    if ["no-large-objects", "schema-only", "statistics-only"].into_iter().any(chosen) {
-        LargeObjectChoice::Never
-    } else if chosen("large-objects") {
-        LargeObjectChoice::Always
-    } else {
-        LargeObjectChoice::WithEverything
-    }
-}
 
 /// Compares and adds what differs to the report.
 pub(super) async fn compare(

@@ -9,6 +9,7 @@ mod cluster;
 mod large_objects;
 mod options;
 mod plan;
+mod recorded;
 mod report;
 mod script;
 

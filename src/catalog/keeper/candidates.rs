@@ -20,7 +20,8 @@ const QUERY: &str = "select c.oid, c.relname, c.relkind, n.oid as namespace, n.n
         coalesce(case c.relkind
             when 'S' then pg_catalog.has_sequence_privilege(c.oid, 'select')
             else pg_catalog.has_table_privilege(c.oid, 'select') end, true) as selectable,
-        c.relrowsecurity and c.relkind = 'r' and pg_catalog.row_security_active(c.oid) as rows_hidden,
+        c.relrowsecurity and c.relkind = 'r' and pg_catalog.row_security_active(c.oid)
+            and pg_catalog.current_setting('row_security') = 'off' as rows_hidden,
         e.oid as extension
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -151,7 +152,8 @@ impl Obstacles {
             "select n.nspname, c.relname, c.relkind,
                 coalesce(pg_catalog.has_schema_privilege(n.oid, 'usage'), true) as schema_usage,
                 coalesce(pg_catalog.has_table_privilege(c.oid, 'select'), true) as selectable,
-                c.relrowsecurity and c.relkind = 'r' and pg_catalog.row_security_active(c.oid) as rows_hidden
+                c.relrowsecurity and c.relkind = 'r' and pg_catalog.row_security_active(c.oid)
+                    and pg_catalog.current_setting('row_security') = 'off' as rows_hidden
             from pg_catalog.pg_class c
             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
             where c.oid = any ('{{{list}}}'::pg_catalog.oid[])"

@@ -2,9 +2,83 @@
 
 use std::io::Read;
 
+use crate::archive::selection::RestoreSelection;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::select::{FilterError, FilterItem, FilterReader};
+use crate::select::{
+    FilterCommand, FilterError, FilterItem, FilterObject, FilterReader, SelectionRequest,
+    TablePattern,
+};
 use crate::sql::text;
+
+/// Adds what a filter file says to what a dump takes.
+///
+/// # Errors
+///
+/// Those of [`read_filter`].
+pub(in crate::cli) fn filter_dump(name: &str, selection: &mut SelectionRequest) -> Result<()> {
+    read_filter(name, |item| add(selection, item))
+}
+
+/// Adds what a line asks for.
+fn add(selection: &mut SelectionRequest, item: FilterItem) -> Result<(), FilterError> {
+    let family = |text: String| TablePattern { text, with_children: true };
+    match (item.command, item.object) {
+        (FilterCommand::Include, FilterObject::Table) => {
+            selection.tables.push(TablePattern::new(item.pattern));
+        }
+        (FilterCommand::Include, FilterObject::TableAndChildren) => {
+            selection.tables.push(family(item.pattern));
+        }
+        (FilterCommand::Include, FilterObject::Schema) => selection.schemas.push(item.pattern),
+        (FilterCommand::Include, FilterObject::ForeignData) => {
+            selection.foreign_servers.push(item.pattern);
+        }
+        (FilterCommand::Include, FilterObject::Extension) => {
+            selection.filter_extensions.push(item.pattern);
+        }
+        (FilterCommand::Exclude, FilterObject::Table) => {
+            selection.exclude_tables.push(TablePattern::new(item.pattern));
+        }
+        (FilterCommand::Exclude, FilterObject::TableAndChildren) => {
+            selection.exclude_tables.push(family(item.pattern));
+        }
+        (FilterCommand::Exclude, FilterObject::TableData) => {
+            selection.exclude_table_data.push(TablePattern::new(item.pattern));
+        }
+        (FilterCommand::Exclude, FilterObject::TableDataAndChildren) => {
+            selection.exclude_table_data.push(family(item.pattern));
+        }
+        (FilterCommand::Exclude, FilterObject::Schema) => {
+            selection.exclude_schemas.push(item.pattern);
+        }
+        (FilterCommand::Exclude, FilterObject::Extension) => {
+            selection.exclude_extensions.push(item.pattern);
+        }
+        _ => return Err(item.not_allowed()),
+    }
+    Ok(())
+}
+
+/// Adds what a filter file says to what a restore takes.
+///
+/// # Errors
+///
+/// Those of [`read_filter`].
+pub(in crate::cli) fn filter_restore(name: &str, selection: &mut RestoreSelection) -> Result<()> {
+    read_filter(name, |item| {
+        let names = match (item.command, item.object) {
+            (FilterCommand::Include, FilterObject::Function) => &mut selection.functions,
+            (FilterCommand::Include, FilterObject::Index) => &mut selection.indexes,
+            (FilterCommand::Include, FilterObject::Schema) => &mut selection.schemas,
+            (FilterCommand::Include, FilterObject::Table) => &mut selection.tables,
+            (FilterCommand::Include, FilterObject::Trigger) => &mut selection.triggers,
+            (FilterCommand::Exclude, FilterObject::Schema) => &mut selection.exclude_schemas,
+            _ => return Err(item.not_allowed()),
+        };
+        names.push(item.pattern);
+        Ok(())
+    })
+}
 
 /// Reads a filter file, or standard input for `-`, and hands over its items in order.
 ///

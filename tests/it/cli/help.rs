@@ -23,14 +23,15 @@ fn help_says_what_there_is() {
       -?, --help     Print help
       -V, --version  Print the version
 
-    Without -d the connection comes from DATABASE_URL or the PG* variables, as psql takes it;
-    with any -d, DATABASE_URL is ignored.
+    Without -d the connection comes from DATABASE_URL or the PG* variables, as psql
+    takes it; with any -d, DATABASE_URL is ignored.
 
-    "pgark pg_dump ...", or a link named pg_dump, takes the options of pg_dump and prints its text.
+    "pgark pg_dump ...", or a link named pg_dump, takes the options of pg_dump and
+    prints its text. So do pg_restore and pg_dumpall.
 
-    Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before anything was
-    changed, 5 declined, 6 not found, 7 locked, 8 storage, 9 verification failed, 10 partial,
-    130 and 143 signals.
+    Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before
+    anything was changed, 5 declined, 6 not found, 7 locked, 8 storage,
+    9 verification failed, 10 partial, 130 and 143 signals.
     "#);
 }
 
@@ -67,6 +68,7 @@ fn the_host_is_h_and_help_is_a_question_mark() {
                                         in zstd:9 [default: zstd]
           --archive-version <VERSION>   Layout version of the archive: 1.14, 1.15 or 1.16 [default: the
                                         oldest that can hold it]
+          --no-sync                     Do not wait until the output is on disk
           --lock-wait-timeout <TIME>    Do not wait longer than this for the lock of a table, such as
                                         30s
           --dry-run                     Print what would be dumped, how large it is and how it would be
@@ -103,24 +105,69 @@ fn the_host_is_h_and_help_is_a_question_mark() {
               Dump only these extensions (can be repeated)
           --exclude-extension <PATTERN>
               Do not dump these extensions (can be repeated)
-      -b, --large-objects
-              Dump large objects also when only a part of the database is dumped
-      -B, --no-large-objects
-              Dump no large objects
+          --include-foreign-data <PATTERN>
+              Dump the rows of the foreign tables of these servers (can be repeated)
+          --filter <FILE>
+              Take patterns from a file, one include or exclude in each line; - is standard input (can
+              be repeated)
           --strict-names
               Fail when one of the patterns that include matches nothing
-      -s, --schema-only
-              Dump definitions and no rows
-      -a, --data-only
-              Dump rows and no definitions
-          --statistics
-              Dump also what the planner knows about the rows; servers from 18 on can take it
-          --statistics-only
-              Dump what the planner knows about the rows, and neither rows nor definitions
-      -O, --no-owner
-              Leave out who owns the objects
-      -x, --no-privileges
-              Leave out privileges [alias: --no-acl]
+
+    Content:
+          --section <SECTION>       Dump only this section: pre-data, data or post-data (can be
+                                    repeated) [possible values: pre-data, data, post-data]
+      -s, --schema-only             Dump definitions and no rows
+      -a, --data-only               Dump rows and no definitions
+          --statistics              Dump also what the planner knows about the rows; servers from 18 on
+                                    can take it
+          --statistics-only         Dump what the planner knows about the rows, and neither rows nor
+                                    definitions
+      -O, --no-owner                Leave out who owns the objects
+      -x, --no-privileges           Leave out privileges [alias: --no-acl]
+          --no-schema               Dump no definitions
+          --no-data                 Dump no rows
+          --no-statistics           Dump nothing of what the planner knows, as without options
+          --sequence-data           Dump the values of sequences also without rows
+      -b, --large-objects           Dump large objects also when only a part of the database is dumped
+      -B, --no-large-objects        Dump no large objects
+          --no-comments             Leave out comments
+          --no-policies             Leave out row security policies
+          --no-publications         Leave out publications
+          --no-subscriptions        Leave out subscriptions
+          --no-security-labels      Leave out security labels
+          --no-tablespaces          Leave out tablespaces
+          --no-table-access-method  Leave out table access methods
+          --no-toast-compression    Leave out the compression methods of columns
+          --no-unlogged-table-data  Leave out the rows of unlogged tables
+
+    Rows:
+          --inserts                  Write rows as INSERT statements, which any database can read
+          --column-inserts           Write rows as INSERT statements that name the columns [alias:
+                                     --attribute-inserts]
+          --rows-per-insert <N>      Write so many rows in each INSERT statement
+          --on-conflict-do-nothing   Let the INSERT statements pass over rows that exist
+          --load-via-partition-root  Load the rows of partitions through the root of their table
+          --enable-row-security      Leave out rows that row security hides, instead of failing
+          --extra-float-digits <N>   Digits of floating-point numbers, as in extra_float_digits
+                                     [default: 3]
+      -E, --encoding <ENCODING>      Encoding of the dump [default: that of the database]
+          --snapshot <ID>            Read in a snapshot that another session has exported
+          --serializable-deferrable  Wait for a moment at which a serializable transaction sees no
+                                     anomaly
+
+    Text, and scripts:
+          --quote-all-identifiers          Quote identifiers also where they need none
+          --disable-dollar-quoting         Quote the bodies of functions without dollars
+      -c, --clean                          Let the script drop the objects before it makes them
+          --if-exists                      Let the script drop only what exists
+      -C, --create                         Let the script create the database, and go to it
+          --disable-triggers               Let the script disable triggers while it loads rows (with
+                                           --data-only)
+      -S, --superuser <NAME>               Superuser who disables the triggers
+          --use-set-session-authorization  Let the script make objects as their owners instead of giving
+                                           them away
+          --restrict-key <KEY>             Key of the restricted mode of psql, letters and digits
+                                           [default: random]
 
     Output:
           --progress <HOW>  How progress is shown [default: auto] [possible values: auto, bar, plain,
@@ -131,11 +178,25 @@ fn the_host_is_h_and_help_is_a_question_mark() {
     Examples:
       pgark dump shop
       pgark dump -d postgres://backup@db.example/shop -f /backups/shop -j 4
-      pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f shop-small
+      pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f small
       pgark dump shop -f shop.sql.zst
       pgark dump --all -f /backups/server
       pgark dump shop --dry-run
     ");
+}
+
+#[test]
+fn help_fits_into_eighty_columns() {
+    for verb in ["", "dump", "restore", "verify", "inspect", "demo", "completions"] {
+        for help in ["-?", "--help"] {
+            let arguments: Vec<&str> =
+                [verb, help].into_iter().filter(|word| !word.is_empty()).collect();
+            let run = World::new().pgark_with(&[("COLUMNS", "80")], &arguments).success();
+            let wide: Vec<&str> =
+                run.stdout.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(wide.is_empty(), "{verb} {help}: {wide:#?}");
+        }
+    }
 }
 
 #[test]

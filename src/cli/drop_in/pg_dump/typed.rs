@@ -5,14 +5,12 @@
 
 use std::ffi::OsString;
 
-use super::super::filter_file::read_filter;
+use super::super::filter_file::filter_dump;
 use super::super::getopt::{Getopt, Misuse, Table, Takes};
 use super::super::integer::parse_integer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Section;
-use crate::select::{
-    FilterCommand, FilterError, FilterItem, FilterObject, SelectionRequest, TablePattern,
-};
+use crate::select::{SelectionRequest, TablePattern};
 
 /// An option, whatever its spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -308,7 +306,7 @@ impl Typed {
             Id::ExcludeExtension => selection.exclude_extensions.push(value),
             Id::IncludeForeignData => selection.foreign_servers.push(value),
             Id::StrictNames => selection.strict_names = true,
-            Id::Filter => read_filter(&value, |item| filter(selection, item))?,
+            Id::Filter => filter_dump(&value, selection)?,
             Id::Jobs => {
                 let jobs = parse_integer(&value, "-j/--jobs", 1, i32::MAX)?;
                 self.jobs = usize::try_from(jobs).unwrap_or(1);
@@ -348,47 +346,4 @@ impl Typed {
         }
         Ok(())
     }
-}
-
-/// Adds what a line of a filter file asks for.
-pub(in crate::cli) fn filter(
-    selection: &mut SelectionRequest,
-    item: FilterItem,
-) -> Result<(), FilterError> {
-    let family = |text: String| TablePattern { text, with_children: true };
-    match (item.command, item.object) {
-        (FilterCommand::Include, FilterObject::Table) => {
-            selection.tables.push(TablePattern::new(item.pattern));
-        }
-        (FilterCommand::Include, FilterObject::TableAndChildren) => {
-            selection.tables.push(family(item.pattern));
-        }
-        (FilterCommand::Include, FilterObject::Schema) => selection.schemas.push(item.pattern),
-        (FilterCommand::Include, FilterObject::ForeignData) => {
-            selection.foreign_servers.push(item.pattern);
-        }
-        (FilterCommand::Include, FilterObject::Extension) => {
-            selection.filter_extensions.push(item.pattern);
-        }
-        (FilterCommand::Exclude, FilterObject::Table) => {
-            selection.exclude_tables.push(TablePattern::new(item.pattern));
-        }
-        (FilterCommand::Exclude, FilterObject::TableAndChildren) => {
-            selection.exclude_tables.push(family(item.pattern));
-        }
-        (FilterCommand::Exclude, FilterObject::TableData) => {
-            selection.exclude_table_data.push(TablePattern::new(item.pattern));
-        }
-        (FilterCommand::Exclude, FilterObject::TableDataAndChildren) => {
-            selection.exclude_table_data.push(family(item.pattern));
-        }
-        (FilterCommand::Exclude, FilterObject::Schema) => {
-            selection.exclude_schemas.push(item.pattern);
-        }
-        (FilterCommand::Exclude, FilterObject::Extension) => {
-            selection.exclude_extensions.push(item.pattern);
-        }
-        _ => return Err(item.not_allowed()),
-    }
-    Ok(())
 }

@@ -7,13 +7,12 @@ use std::ffi::OsString;
 
 use crate::archive::ArchiveFormat;
 use crate::archive::selection::RestoreSelection;
-use crate::cli::drop_in::filter_file::read_filter;
+use crate::cli::drop_in::filter_file::filter_restore;
 use crate::cli::drop_in::getopt::{Getopt, Misuse, Table, Takes};
 use crate::cli::drop_in::integer::parse_integer;
 use crate::cli::drop_in::messages::Speaker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Section;
-use crate::select::{FilterCommand, FilterObject};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Id {
@@ -299,28 +298,10 @@ impl Request {
             Id::NoStatistics => self.parts.no_statistics = true,
             Id::Statistics => self.parts.statistics = true,
             Id::StatisticsOnly => self.parts.statistics_only = true,
-            Id::Filter => self.filter(&value)?,
+            Id::Filter => filter_restore(&value, &mut self.selection)?,
             Id::RestrictKey => self.restrict_key = Some(value),
         }
         Ok(())
-    }
-
-    /// Takes the names of a filter file.
-    fn filter(&mut self, name: &str) -> Result<()> {
-        let selection = &mut self.selection;
-        read_filter(name, |item| {
-            let names = match (item.command, item.object) {
-                (FilterCommand::Include, FilterObject::Function) => &mut selection.functions,
-                (FilterCommand::Include, FilterObject::Index) => &mut selection.indexes,
-                (FilterCommand::Include, FilterObject::Schema) => &mut selection.schemas,
-                (FilterCommand::Include, FilterObject::Table) => &mut selection.tables,
-                (FilterCommand::Include, FilterObject::Trigger) => &mut selection.triggers,
-                (FilterCommand::Exclude, FilterObject::Schema) => &mut selection.exclude_schemas,
-                _ => return Err(item.not_allowed()),
-            };
-            names.push(item.pattern);
-            Ok(())
-        })
     }
 
     fn check(&mut self, speaker: &Speaker) -> Result<()> {

@@ -3,24 +3,32 @@
 //! Options that `pg_dump` and `pg_restore` have keep their spelling and meaning. `-h` is therefore the
 //! host, as in every PostgreSQL tool, and help is `--help` or `-?`.
 
+mod dump;
+mod restore;
+
 use std::path::PathBuf;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::dump::{
+    ContentArguments, DumpArguments, RowArguments, ScriptArguments, SelectionArguments,
+};
+pub(super) use self::restore::{RestoreArguments, RestoreModeArgument};
 use super::clone::CloneArguments;
-use crate::archive::ArchiveVersion;
+use crate::model::Section;
 use crate::sql::text;
 
 const AFTER_HELP: &str = "\
-Without -d the connection comes from DATABASE_URL or the PG* variables, as psql takes it;
-with any -d, DATABASE_URL is ignored.
+Without -d the connection comes from DATABASE_URL or the PG* variables, as psql
+takes it; with any -d, DATABASE_URL is ignored.
 
-\"pgark pg_dump ...\", or a link named pg_dump, takes the options of pg_dump and prints its text.
+\"pgark pg_dump ...\", or a link named pg_dump, takes the options of pg_dump and
+prints its text. So do pg_restore and pg_dumpall.
 
-Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before anything was
-changed, 5 declined, 6 not found, 7 locked, 8 storage, 9 verification failed, 10 partial,
-130 and 143 signals.";
+Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before
+anything was changed, 5 declined, 6 not found, 7 locked, 8 storage,
+9 verification failed, 10 partial, 130 and 143 signals.";
 
 /// Takes paths as they were typed: what is not UTF-8 comes as text that carries it.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
@@ -158,296 +166,6 @@ pub(super) enum ProgressChoice {
     None,
 }
 
-/// Dump a database into an archive
-///
-/// Reads definitions and rows in one snapshot over several connections and writes an archive that
-/// pg_restore reads too, with a manifest that proves every byte and every row of it. Nothing is left
-/// behind when the dump fails.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  pgark dump shop
-  pgark dump -d postgres://backup@db.example/shop -f /backups/shop -j 4
-  pgark dump shop -n public -T 'log_*' --exclude-table-data sessions -f shop-small
-  pgark dump shop -f shop.sql.zst
-  pgark dump --all -f /backups/server
-  pgark dump shop --dry-run")]
-pub(super) struct DumpArguments {
-    /// Database to dump, when -d is not given
-    #[arg(value_name = "DBNAME", conflicts_with = "dbname")]
-    pub(super) database: Option<String>,
-
-    /// Dump every database of the server, its roles and its tablespaces into one folder
-    ///
-    /// The folder holds globals.sql (readable only by you: it has the passwords of the roles), an archive for
-    /// each database and a manifest over all. A database named beside it is only the one to connect to first.
-    #[arg(
-        long,
-        conflicts_with_all = ["schema", "exclude_schema", "table", "exclude_table", "format"]
-    )]
-    pub(super) all: bool,
-
-    /// Leave out databases that match this pattern, with --all (can be repeated)
-    #[arg(long, value_name = "PATTERN", requires = "all")]
-    pub(super) exclude_database: Vec<String>,
-
-    /// Leave out the passwords of roles, with --all
-    #[arg(long, requires = "all")]
-    pub(super) no_role_passwords: bool,
-
-    /// Output path; its name decides the format [default: DBNAME-YYYYMMDDTHHMMSSZ in this directory]
-    ///
-    /// A custom or tar archive, or a script, may go to a pipe or a device, and with "-" to standard output;
-    /// then it has no manifest.
-    #[arg(short = 'f', long, value_name = "PATH", value_parser = path())]
-    pub(super) file: Option<PathBuf>,
-
-    /// Format of the output: directory, custom, tar or plain
-    ///
-    /// Without it the name of the output decides: .sql, .sql.gz, .sql.zst and .sql.lz4 are plain, .dump is
-    /// custom, .tar is tar and everything else a directory.
-    #[arg(short = 'F', long, value_name = "FORMAT", ignore_case = true)]
-    pub(super) format: Option<Format>,
-
-    /// Number of connections that read [default: number of cores, at most 8]
-    ///
-    /// A script has one order and is read over one.
-    #[arg(short = 'j', long, value_name = "N")]
-    pub(super) jobs: Option<Jobs>,
-
-    /// Compression: none, gzip, lz4 or zstd, with level and details as in zstd:9 [default: zstd]
-    ///
-    /// A tar archive is never compressed, and a script as the end of its name says: .gz, .zst, .lz4.
-    #[arg(short = 'Z', long, value_name = "SPEC", allow_hyphen_values = true)]
-    pub(super) compress: Option<String>,
-
-    /// Layout version of the archive: 1.14, 1.15 or 1.16 [default: the oldest that can hold it]
-    ///
-    /// pg_restore 12 to 15 read 1.14, 16 also 1.15, and 17 and later all of them.
-    #[arg(long, value_name = "VERSION")]
-    pub(super) archive_version: Option<ArchiveVersion>,
-
-    /// Do not wait longer than this for the lock of a table, such as 30s
-    #[arg(long, value_name = "TIME")]
-    pub(super) lock_wait_timeout: Option<String>,
-
-    /// Print what would be dumped, how large it is and how it would be split, and stop
-    #[arg(long)]
-    pub(super) dry_run: bool,
-
-    #[command(flatten)]
-    pub(super) connection: ConnectionArguments,
-
-    #[command(flatten)]
-    pub(super) selection: SelectionArguments,
-
-    #[command(flatten)]
-    pub(super) output: OutputArguments,
-}
-
-/// Which objects a dump takes.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Selection")]
-pub(super) struct SelectionArguments {
-    /// Dump only these schemas (can be repeated)
-    #[arg(short = 'n', long, value_name = "PATTERN")]
-    pub(super) schema: Vec<String>,
-
-    /// Do not dump these schemas (can be repeated)
-    #[arg(short = 'N', long, value_name = "PATTERN")]
-    pub(super) exclude_schema: Vec<String>,
-
-    /// Dump only these tables, views and sequences (can be repeated)
-    #[arg(short = 't', long, value_name = "PATTERN")]
-    pub(super) table: Vec<String>,
-
-    /// As --table, with their partitions and inheritance children (can be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) table_and_children: Vec<String>,
-
-    /// Do not dump these tables, views and sequences (can be repeated)
-    #[arg(short = 'T', long, value_name = "PATTERN")]
-    pub(super) exclude_table: Vec<String>,
-
-    /// As --exclude-table, with their partitions and inheritance children (can be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) exclude_table_and_children: Vec<String>,
-
-    /// Dump the definition of these tables and not their rows (can be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) exclude_table_data: Vec<String>,
-
-    /// As --exclude-table-data, with their partitions and inheritance children (can be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) exclude_table_data_and_children: Vec<String>,
-
-    /// Dump only these extensions (can be repeated)
-    #[arg(short = 'e', long, value_name = "PATTERN")]
-    pub(super) extension: Vec<String>,
-
-    /// Do not dump these extensions (can be repeated)
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) exclude_extension: Vec<String>,
-
-    /// Dump large objects also when only a part of the database is dumped
-    ///
-    /// A complete dump has them anyway. They are data: a dump of definitions never has them.
-    #[arg(short = 'b', long, alias = "blobs")]
-    pub(super) large_objects: bool,
-
-    /// Dump no large objects
-    #[arg(short = 'B', long, alias = "no-blobs")]
-    pub(super) no_large_objects: bool,
-
-    /// Fail when one of the patterns that include matches nothing
-    #[arg(long)]
-    pub(super) strict_names: bool,
-
-    /// Dump definitions and no rows
-    #[arg(short = 's', long, conflicts_with = "data_only")]
-    pub(super) schema_only: bool,
-
-    /// Dump rows and no definitions
-    #[arg(short = 'a', long)]
-    pub(super) data_only: bool,
-
-    /// Dump also what the planner knows about the rows; servers from 18 on can take it
-    #[arg(long, conflicts_with_all = ["schema_only", "data_only"])]
-    pub(super) statistics: bool,
-
-    /// Dump what the planner knows about the rows, and neither rows nor definitions
-    #[arg(long, conflicts_with_all = ["schema_only", "data_only"])]
-    pub(super) statistics_only: bool,
-
-    /// Leave out who owns the objects
-    #[arg(short = 'O', long)]
-    pub(super) no_owner: bool,
-
-    /// Leave out privileges
-    #[arg(short = 'x', long, visible_alias = "no-acl")]
-    pub(super) no_privileges: bool,
-}
-
-/// Load an archive or a plain script into a database
-///
-/// Definitions, rows, indexes and constraints are loaded over several connections as soon as what they
-/// need is there. A plain script of pg_dump or pg_dumpall, also compressed, runs over one connection in
-/// its own order; options that choose or change objects need an archive. A database that already holds
-/// objects is refused unless an option says otherwise.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  pgark restore -d shop_copy shop-20260131T020000Z
-  pgark restore -d postgres -C -j 4 shop-20260131T020000Z
-  pgark restore -d shop --clean --if-exists shop-20260131T020000Z
-  pgark restore -d shop_copy shop.sql.gz")]
-pub(super) struct RestoreArguments {
-    /// Archive or script to load; - reads a script from standard input
-    #[arg(value_name = "ARCHIVE", value_parser = path())]
-    pub(super) archive: PathBuf,
-
-    /// Number of connections that load [default: number of cores, at most 8]
-    #[arg(short = 'j', long, value_name = "N")]
-    pub(super) jobs: Option<Jobs>,
-
-    /// Print the table of contents and stop
-    #[arg(short = 'l', long)]
-    pub(super) list: bool,
-
-    /// Drop the objects of the archive before they are made
-    #[arg(short = 'c', long, conflicts_with = "data_only")]
-    pub(super) clean: bool,
-
-    /// Do not complain about objects to drop that are not there
-    #[arg(long, requires = "clean")]
-    pub(super) if_exists: bool,
-
-    /// Create the database of the archive, and restore into it
-    #[arg(short = 'C', long, conflicts_with = "single_transaction")]
-    pub(super) create: bool,
-
-    /// Restore everything in one transaction, over one connection
-    #[arg(short = '1', long, conflicts_with = "jobs")]
-    pub(super) single_transaction: bool,
-
-    /// Stop at the first error
-    #[arg(short = 'e', long)]
-    pub(super) exit_on_error: bool,
-
-    /// Disable triggers while rows are loaded (with --data-only)
-    #[arg(long)]
-    pub(super) disable_triggers: bool,
-
-    /// Move sequences that lie behind their column
-    #[arg(long)]
-    pub(super) fix_sequences: bool,
-
-    /// Do not run ANALYZE at the end
-    #[arg(long)]
-    pub(super) no_analyze: bool,
-
-    /// What to do with a database that already holds objects
-    #[arg(long, value_name = "MODE", value_enum)]
-    pub(super) mode: Option<RestoreModeArgument>,
-
-    /// Print what would be restored and stop
-    #[arg(long)]
-    pub(super) dry_run: bool,
-
-    #[command(flatten)]
-    pub(super) connection: ConnectionArguments,
-
-    #[command(flatten)]
-    pub(super) selection: RestoreSelectionArguments,
-
-    #[command(flatten)]
-    pub(super) output: OutputArguments,
-}
-
-/// What a restore does with a database that is not empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum RestoreModeArgument {
-    /// Add to what is there.
-    Append,
-}
-
-/// Which parts of an archive a restore takes.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Selection")]
-pub(super) struct RestoreSelectionArguments {
-    /// Restore only this section: pre-data, data or post-data (can be repeated)
-    #[arg(long, value_name = "SECTION", value_enum)]
-    pub(super) section: Vec<SectionArgument>,
-
-    /// Restore only this schema (can be repeated)
-    #[arg(short = 'n', long, value_name = "NAME")]
-    pub(super) schema: Vec<String>,
-
-    /// Do not restore this schema (can be repeated)
-    #[arg(short = 'N', long, value_name = "NAME")]
-    pub(super) exclude_schema: Vec<String>,
-
-    /// Restore only this table, view or sequence (can be repeated)
-    #[arg(short = 't', long, value_name = "NAME")]
-    pub(super) table: Vec<String>,
-
-    /// Restore definitions and no rows
-    #[arg(short = 's', long, conflicts_with = "data_only")]
-    pub(super) schema_only: bool,
-
-    /// Restore rows and no definitions
-    #[arg(short = 'a', long)]
-    pub(super) data_only: bool,
-
-    /// Leave objects to the role that restores
-    #[arg(short = 'O', long)]
-    pub(super) no_owner: bool,
-
-    /// Do not restore privileges
-    #[arg(short = 'x', long, visible_alias = "no-acl")]
-    pub(super) no_privileges: bool,
-}
-
 /// A section of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SectionArgument {
@@ -457,6 +175,16 @@ pub(super) enum SectionArgument {
     Data,
     /// Indexes, constraints, triggers and the rest.
     PostData,
+}
+
+impl From<SectionArgument> for Section {
+    fn from(section: SectionArgument) -> Self {
+        match section {
+            SectionArgument::PreData => Section::PreData,
+            SectionArgument::Data => Section::Data,
+            SectionArgument::PostData => Section::PostData,
+        }
+    }
 }
 
 /// Prove that an archive is whole, or equal to a database

@@ -1,0 +1,253 @@
+//! What was typed behind `pgark restore`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{ConnectionArguments, Format, Jobs, OutputArguments, SectionArgument, path};
+
+/// Load an archive or a plain script into a database
+///
+/// Definitions, rows, indexes and constraints are loaded over several connections as soon as what they
+/// need is there. A plain script of pg_dump or pg_dumpall, also compressed, runs over one connection in
+/// its own order; options that choose or change objects need an archive. A database that already holds
+/// objects is refused unless an option says otherwise.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgark restore -d shop_copy shop-20260131T020000Z
+  pgark restore -d postgres -C -j 4 shop-20260131T020000Z
+  pgark restore -d shop --clean --if-exists shop-20260131T020000Z
+  pgark restore -d shop_copy shop.sql.gz
+  pgark restore -l shop.dump > list
+  pgark restore -d shop_copy -L list shop.dump
+  pgark restore -f orders.sql -t orders shop.dump")]
+pub(in crate::cli) struct RestoreArguments {
+    /// Archive or script to load; - is standard input
+    #[arg(value_name = "ARCHIVE", value_parser = path())]
+    pub(in crate::cli) archive: PathBuf,
+
+    /// Number of connections that load [default: number of cores, at most 8]
+    #[arg(short = 'j', long, value_name = "N")]
+    pub(in crate::cli) jobs: Option<Jobs>,
+
+    /// Print the table of contents and stop; with a selection, what it selects
+    #[arg(short = 'l', long)]
+    pub(in crate::cli) list: bool,
+
+    /// Write a script instead of restoring; - is standard output
+    ///
+    /// It is the script of pg_restore 18, compressed when its name ends with .gz, .zst or .lz4.
+    #[arg(
+        short = 'f',
+        long,
+        value_name = "PATH",
+        value_parser = path(),
+        conflicts_with_all = ["dbname", "dry_run"]
+    )]
+    pub(in crate::cli) file: Option<PathBuf>,
+
+    /// Format of the archive, which is found out anyway: custom, directory or tar
+    #[arg(short = 'F', long, value_name = "FORMAT", ignore_case = true)]
+    pub(in crate::cli) format: Option<Format>,
+
+    /// Drop the objects of the archive before they are made
+    #[arg(short = 'c', long, conflicts_with = "data_only")]
+    pub(in crate::cli) clean: bool,
+
+    /// Do not complain about objects to drop that are not there
+    #[arg(long, requires = "clean")]
+    pub(in crate::cli) if_exists: bool,
+
+    /// Create the database of the archive, and restore into it
+    #[arg(short = 'C', long, conflicts_with = "single_transaction")]
+    pub(in crate::cli) create: bool,
+
+    /// Restore everything in one transaction, over one connection
+    #[arg(short = '1', long, conflicts_with = "jobs")]
+    pub(in crate::cli) single_transaction: bool,
+
+    /// Commit after about so many entries, and stop at the first error
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "single_transaction",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(in crate::cli) transaction_size: Option<u32>,
+
+    /// Stop at the first error
+    #[arg(short = 'e', long)]
+    pub(in crate::cli) exit_on_error: bool,
+
+    /// Do not load rows into tables that could not be created
+    #[arg(long)]
+    pub(in crate::cli) no_data_for_failed_tables: bool,
+
+    /// Disable triggers while rows are loaded (with --data-only)
+    #[arg(long)]
+    pub(in crate::cli) disable_triggers: bool,
+
+    /// Superuser who disables the triggers
+    #[arg(short = 'S', long, value_name = "NAME")]
+    pub(in crate::cli) superuser: Option<String>,
+
+    /// Load rows under the row security of their tables
+    #[arg(long)]
+    pub(in crate::cli) enable_row_security: bool,
+
+    /// Move sequences that lie behind their column
+    #[arg(long)]
+    pub(in crate::cli) fix_sequences: bool,
+
+    /// Do not run ANALYZE at the end
+    #[arg(long)]
+    pub(in crate::cli) no_analyze: bool,
+
+    /// What to do with a database that already holds objects
+    #[arg(long, value_name = "MODE", value_enum)]
+    pub(in crate::cli) mode: Option<RestoreModeArgument>,
+
+    /// Print what would be restored and stop
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli) connection: ConnectionArguments,
+
+    #[command(flatten)]
+    pub(in crate::cli) selection: RestoreSelectionArguments,
+
+    #[command(flatten)]
+    pub(in crate::cli) shape: RestoreShapeArguments,
+
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArguments,
+}
+
+/// What a restore does with a database that is not empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum RestoreModeArgument {
+    /// Add to what is there.
+    Append,
+}
+
+/// Which parts of an archive a restore takes.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(in crate::cli) struct RestoreSelectionArguments {
+    /// Restore only this section: pre-data, data or post-data (can be repeated)
+    #[arg(long, value_name = "SECTION", value_enum)]
+    pub(in crate::cli) section: Vec<SectionArgument>,
+
+    /// Restore only this schema (can be repeated)
+    #[arg(short = 'n', long, value_name = "NAME")]
+    pub(in crate::cli) schema: Vec<String>,
+
+    /// Do not restore this schema (can be repeated)
+    #[arg(short = 'N', long, value_name = "NAME")]
+    pub(in crate::cli) exclude_schema: Vec<String>,
+
+    /// Restore only this table, view or sequence (can be repeated)
+    #[arg(short = 't', long, value_name = "NAME")]
+    pub(in crate::cli) table: Vec<String>,
+
+    /// Restore only this index (can be repeated)
+    #[arg(short = 'I', long, value_name = "NAME")]
+    pub(in crate::cli) index: Vec<String>,
+
+    /// Restore only this function: name(type, type) (can be repeated)
+    #[arg(short = 'P', long, value_name = "NAME(ARGS)")]
+    pub(in crate::cli) function: Vec<String>,
+
+    /// Restore only this trigger, as --list names it: "TABLE NAME" (can be repeated)
+    #[arg(short = 'T', long, value_name = "NAME")]
+    pub(in crate::cli) trigger: Vec<String>,
+
+    /// Restore the entries that a file lists, in its order; --list prints such
+    /// a file
+    #[arg(short = 'L', long, value_name = "FILE", value_parser = path())]
+    pub(in crate::cli) use_list: Option<PathBuf>,
+
+    /// Take names from a file, one include or exclude in each line; - is
+    /// standard input (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) filter: Vec<String>,
+
+    /// Fail when a name is not in the archive, as pgark does anyway
+    #[arg(long)]
+    pub(in crate::cli) strict_names: bool,
+
+    /// Restore definitions and no rows
+    #[arg(short = 's', long, conflicts_with = "data_only")]
+    pub(in crate::cli) schema_only: bool,
+
+    /// Restore rows and no definitions
+    #[arg(short = 'a', long)]
+    pub(in crate::cli) data_only: bool,
+
+    /// Restore what the planner knew about the rows, and nothing else
+    #[arg(long, conflicts_with_all = ["schema_only", "data_only"])]
+    pub(in crate::cli) statistics_only: bool,
+
+    /// Restore no definitions
+    #[arg(long, conflicts_with = "schema_only")]
+    pub(in crate::cli) no_schema: bool,
+
+    /// Restore no rows
+    #[arg(long, conflicts_with = "data_only")]
+    pub(in crate::cli) no_data: bool,
+
+    /// Restore nothing of what the planner knew about the rows
+    #[arg(long, conflicts_with = "statistics_only")]
+    pub(in crate::cli) no_statistics: bool,
+}
+
+/// What of the objects is left out or made otherwise.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Shape")]
+pub(in crate::cli) struct RestoreShapeArguments {
+    /// Leave objects to the role that restores
+    #[arg(short = 'O', long)]
+    pub(in crate::cli) no_owner: bool,
+
+    /// Do not restore privileges
+    #[arg(short = 'x', long, visible_alias = "no-acl")]
+    pub(in crate::cli) no_privileges: bool,
+
+    /// Do not restore comments
+    #[arg(long)]
+    pub(in crate::cli) no_comments: bool,
+
+    /// Do not restore row security policies
+    #[arg(long)]
+    pub(in crate::cli) no_policies: bool,
+
+    /// Do not restore publications
+    #[arg(long)]
+    pub(in crate::cli) no_publications: bool,
+
+    /// Do not restore subscriptions
+    #[arg(long)]
+    pub(in crate::cli) no_subscriptions: bool,
+
+    /// Do not restore security labels
+    #[arg(long)]
+    pub(in crate::cli) no_security_labels: bool,
+
+    /// Put everything into the default tablespace
+    #[arg(long)]
+    pub(in crate::cli) no_tablespaces: bool,
+
+    /// Give tables the default access method
+    #[arg(long)]
+    pub(in crate::cli) no_table_access_method: bool,
+
+    /// Make objects as their owners instead of giving them away
+    #[arg(long)]
+    pub(in crate::cli) use_set_session_authorization: bool,
+
+    /// Key of the restricted mode of psql, with --file [default: random]
+    #[arg(long, value_name = "KEY", requires = "file", conflicts_with = "dbname")]
+    pub(in crate::cli) restrict_key: Option<String>,
+}
