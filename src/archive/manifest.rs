@@ -302,7 +302,31 @@ impl Manifest {
     /// [`ErrorKind::Integrity`] when the bytes are not what was written, [`ErrorKind::Archive`] when
     /// they were written by a newer pgark in a form that is not known here.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        read_sealed(bytes)
+        let manifest: Manifest = read_sealed(bytes)?;
+        match manifest.total() {
+            Some(_) => Ok(manifest),
+            // Whoever adds some of them up need not think of it again.
+            None => Err(Error::new(
+                ErrorKind::Integrity,
+                "the manifest is damaged: it holds numbers that are impossible",
+            )),
+        }
+    }
+
+    /// Adds all sizes and counts up, `None` when that is more than a number holds.
+    fn total(&self) -> Option<u64> {
+        let of_blocks = |block: &Block| [block.offset, block.raw_bytes, block.rows];
+        let of_data = self.data.iter().flat_map(|data| {
+            let own = [data.raw_bytes, data.stored_bytes, data.rows, data.fingerprint.rows];
+            own.into_iter().chain(data.blocks.iter().flat_map(of_blocks))
+        });
+        let of_objects = self.large_objects.iter().flat_map(|entry| {
+            let objects = entry.objects.iter();
+            let objects = objects.flat_map(|object| [object.raw_bytes, object.stored_bytes]);
+            std::iter::once(entry.stored_bytes).chain(objects)
+        });
+        let mut all = of_data.chain(of_objects).chain([self.toc.entries, self.toc.bytes]);
+        all.try_fold(0_u64, u64::checked_add)
     }
 
     /// Fills in what only the writer of the archive knows, and orders the data entries.

@@ -13,6 +13,9 @@ use std::io::{self, Read, Write};
 
 use crate::sql::text;
 
+/// Strings are looked at in steps of this size, so that one that cannot be is not read to its end.
+const STRING_STEP_BYTES: u64 = 1 << 20;
+
 /// Why bytes are not what they should be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FormatError {
@@ -122,15 +125,19 @@ impl<R: Read> PrimitiveReader<R> {
     pub(super) fn string(&mut self, what: &'static str) -> Result<Option<String>, FormatError> {
         let Ok(length) = u32::try_from(self.integer(what)?) else { return Ok(None) };
         let mut bytes = Vec::with_capacity(length.min(4096) as usize);
-        self.input.by_ref().take(u64::from(length)).read_to_end(&mut bytes)?;
-        self.offset += bytes.len() as u64;
-        if bytes.len() < length as usize {
-            return Err(FormatError::Truncated(what));
-        }
-        // Every writer measures its strings up to the first NUL, and pg_restore reads them so: a NUL
-        // inside would show other readers another text.
-        if memchr::memchr(0, &bytes).is_some() {
-            return Err(invalid(format!("{what} holds a NUL byte")));
+        while bytes.len() < length as usize {
+            let start = bytes.len();
+            let wanted = (u64::from(length) - start as u64).min(STRING_STEP_BYTES);
+            let read = self.input.by_ref().take(wanted).read_to_end(&mut bytes)?;
+            self.offset += read as u64;
+            if (read as u64) < wanted {
+                return Err(FormatError::Truncated(what));
+            }
+            // Every writer measures its strings up to the first NUL, and pg_restore reads them so: a NUL
+            // inside would show other readers another text. A file with holes is full of them.
+            if memchr::memchr(0, &bytes[start..]).is_some() {
+                return Err(invalid(format!("{what} holds a NUL byte")));
+            }
         }
         Ok(Some(match String::from_utf8(bytes) {
             // `decode` moves only characters of the last private use plane, whose first byte is 0xF4.

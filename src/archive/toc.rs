@@ -675,8 +675,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
-
         #[test]
         fn damage_never_panics(
             name in prop::sample::select(FIXTURES.map(|(name, _)| name).to_vec()),

@@ -32,6 +32,44 @@ pub fn decoder(algorithm: Algorithm, input: impl Read + Send + 'static) -> Box<d
     }
 }
 
+/// What a list may expand to whatever its size is.
+const LIST_BYTES: u64 = 64 << 20;
+
+/// How many times its stored size a list may have besides. Real ones of a thousand partitions have 40.
+const LIST_EXPANSION: u64 = 200;
+
+/// Returns a reader as [`decoder`] does, for lists that are kept in memory: of `stored` bytes, they may
+/// not expand without end.
+pub fn list_decoder(
+    algorithm: Algorithm,
+    input: impl Read + Send + 'static,
+    stored: u64,
+) -> Box<dyn Read + Send> {
+    let decoder = decoder(algorithm, input);
+    match algorithm {
+        Algorithm::None => decoder,
+        _ => {
+            let left = LIST_BYTES.saturating_add(stored.saturating_mul(LIST_EXPANSION));
+            Box::new(Bounded { decoder, left })
+        }
+    }
+}
+
+struct Bounded {
+    decoder: Box<dyn Read + Send>,
+    left: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.decoder.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "a small file expands without end")
+        })?;
+        Ok(count)
+    }
+}
+
 /// Returns a reader of the decompressed bytes of one stream as custom archives hold it: gzip means a
 /// single zlib stream there. Otherwise as [`decoder`].
 pub fn stream_decoder(

@@ -15,7 +15,7 @@ mod zlib;
 
 pub use adler32::{ADLER32_START, adler32, adler32_join};
 pub use compression::{Algorithm, Compression};
-pub use decode::{block_decoder, decoder, stream_decoder};
+pub use decode::{block_decoder, decoder, list_decoder, stream_decoder};
 pub use encode::{BlockEncoder, StreamParts, encode_block, encode_stream_block, stream_parts};
 pub use fingerprint::{Fingerprint, LargeObjectHasher, RowHasher};
 pub use sha256::{HashingReader, HashingWriter, Sha256Digest, sha256};

@@ -605,7 +605,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
         #[test]
         fn noise_never_panics(
             messages in proptest::collection::vec(

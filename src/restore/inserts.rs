@@ -17,9 +17,8 @@ use crate::sql::text;
 /// Statements are sent in pieces of about this size, cut after a statement.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// A statement longer than this is not one that a server could have given: a field ends at 1 GB, and as
-/// a literal of hexadecimal digits it takes twice that.
-const LONGEST_STATEMENT: usize = 3 * 1024 * 1024 * 1024;
+/// A server takes no statement that is longer: 1 GiB is the end of its messages.
+const LONGEST_STATEMENT: usize = 1024 * 1024 * 1024;
 
 /// What is to be run, and how.
 pub(super) struct Inserts<'a> {
@@ -183,8 +182,8 @@ fn cut(
             scanned -= whole;
             (whole, statements) = (0, 0);
         }
-        if pending.len() > LONGEST_STATEMENT {
-            return Err(Error::new(ErrorKind::Archive, "a statement has no end"));
+        if pending.len() - whole > LONGEST_STATEMENT {
+            return Err(Error::new(ErrorKind::Archive, "a statement is longer than 1 GiB"));
         }
     }
     if !pending[whole..].trim_ascii().is_empty() {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::archive::{
     ArchiveFormat, ArchiveHeader, ArchiveTime, ArchiveVersion, Manifest, create, open,
@@ -265,4 +267,49 @@ fn a_check_stops_when_asked() {
     let error = check(&*reader, Depth::Full, &crate::progress::silent(), &interrupt)
         .expect_err("interrupted");
     assert_eq!(error.kind(), ErrorKind::Interrupted);
+}
+
+/// Replaces numbers of a manifest, and seals it again as its writer would.
+fn with_other_numbers(manifest: &str, changes: &[(prop::sample::Index, &str)]) -> String {
+    let end = manifest.rfind(",\n\"sha256\"").expect("a seal");
+    let mut body = manifest[..end].to_owned();
+    for (place, number) in changes {
+        let bytes = body.as_bytes();
+        let begins =
+            |at: &usize| bytes[*at].is_ascii_digit() && !bytes[at - 1].is_ascii_alphanumeric();
+        let places: Vec<usize> = (1..bytes.len()).filter(begins).collect();
+        let start = places[place.index(places.len())];
+        let length = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        body.replace_range(start..start + length, number);
+    }
+    let hash = crate::codec::sha256(format!("{body}\n}}\n").as_bytes());
+    format!("{body},\n\"sha256\": \"{hash}\"\n}}\n")
+}
+
+proptest! {
+    #[test]
+    fn manifests_that_lie_never_panic(
+        format in prop::sample::select(FORMATS.to_vec()),
+        changes in prop::collection::vec((
+            any::<prop::sample::Index>(),
+            prop::sample::select(vec!["0", "1", "2", "7", "4294967296", "9223372036854775807",
+                "18446744073709551615", "18446744073709551616"]),
+        ), 1..5),
+    ) {
+        let folder = tempfile::tempdir().expect("temp");
+        let path = write_format(folder.path(), format, Algorithm::None, &BLOCKS);
+        let file = if path.is_dir() { path.join("manifest.json") } else { files_of(&path)[1].clone() };
+        let manifest = std::fs::read_to_string(&file).expect("reads");
+        std::fs::write(&file, with_other_numbers(&manifest, &changes)).expect("writes");
+        let reader = open(&path).expect("the table of contents is whole");
+        reader.entries().iter().for_each(|entry| drop((reader.data_size(entry), reader.data_name(entry))));
+        for depth in [Depth::Quick, Depth::Full] {
+            let _ = run(&path, depth);
+        }
+    }
+
+    #[test]
+    fn manifests_of_noise_never_panic(noise in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(Manifest::read(&noise).is_err());
+    }
 }

@@ -15,7 +15,7 @@ use crate::archive::reader::{
 use crate::archive::stored_data::StoredData;
 use crate::archive::toc::{self, TOC_FILE, Toc};
 use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveVersion};
-use crate::codec::{Algorithm, HashingReader, decoder};
+use crate::codec::{Algorithm, HashingReader, decoder, list_decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
 
@@ -146,7 +146,8 @@ impl DirectoryReader {
             ));
         };
         let shown = files.shown(&stored.name).display().to_string();
-        let mut input = HashingReader::new(decoder(stored.algorithm, stored.file));
+        let text = list_decoder(stored.algorithm, stored.file, stored.bytes);
+        let mut input = HashingReader::new(text);
         let toc = toc::read(
             io::BufReader::with_capacity(1 << 18, &mut input),
             ArchiveFormat::Directory,
@@ -165,14 +166,19 @@ fn read_manifest(files: &Files) -> Result<Option<Manifest>> {
 }
 
 impl DirectoryReader {
-    /// Opens a file by its name without the codec's suffix; `owner` is what it belongs to, in words.
-    fn open_stored(&self, name: &str, owner: &str) -> Result<Box<dyn Read + Send>> {
-        let stored = self.files.find(name)?.ok_or_else(|| {
+    /// Finds a file by its name without the codec's suffix; `owner` is what it belongs to, in words.
+    fn find_stored(&self, name: &str, owner: &str) -> Result<StoredFile> {
+        self.files.find(name)?.ok_or_else(|| {
             Error::new(
                 ErrorKind::Archive,
                 format!("data file \"{}\" of {owner} is missing", self.files.shown(name).display()),
             )
-        })?;
+        })
+    }
+
+    /// Opens such a file.
+    fn open_stored(&self, name: &str, owner: &str) -> Result<Box<dyn Read + Send>> {
+        let stored = self.find_stored(name, owner)?;
         let shown = self.files.shown(&stored.name);
         Ok(Box::new(Named::new(decoder(stored.algorithm, stored.file), shown)))
     }
@@ -192,13 +198,19 @@ impl ArchiveReader for DirectoryReader {
     }
 
     fn open_data(&self, entry: &TocEntry) -> Result<Box<dyn Read + Send>> {
-        let missing =
-            || Error::new(ErrorKind::Archive, format!("{} has no data file", entry.describe()));
+        let shown = self.files.path.display();
+        let missing = || {
+            let what = format!("\"{shown}\": {} has no data file", entry.describe());
+            Error::new(ErrorKind::Archive, what)
+        };
         let name = toc::data_file_name(entry).ok_or_else(missing)?;
         if entry.holds_large_objects() || entry.desc == "BLOB COMMENTS" {
             return Err(Error::new(
                 ErrorKind::Archive,
-                format!("{} lists large objects and has no data of its own", entry.describe()),
+                format!(
+                    "\"{shown}\": {} lists large objects and has no data of its own",
+                    entry.describe()
+                ),
             ));
         }
         self.open_stored(&name, &entry.describe())
@@ -211,8 +223,9 @@ impl ArchiveReader for DirectoryReader {
         } else {
             toc::data_file_name(entry).unwrap_or_default()
         };
-        let list = self.open_stored(&name, &entry.describe())?;
-        read_large_object_list(list, &self.files.shown(&name))
+        let stored = self.find_stored(&name, &entry.describe())?;
+        let shown = self.files.shown(&stored.name);
+        read_large_object_list(list_decoder(stored.algorithm, stored.file, stored.bytes), &shown)
     }
 
     fn open_large_object(&self, object: &LargeObjectFile) -> Result<Box<dyn Read + Send>> {

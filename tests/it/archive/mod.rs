@@ -1,5 +1,6 @@
 //! The archive layer held against the stock tools and against an independent reader.
 
+mod hostile;
 mod independent;
 mod script;
 mod silent_damage;

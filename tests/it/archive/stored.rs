@@ -14,7 +14,7 @@ use Algorithm::{Gzip, Lz4, None as Stored, Zstd};
 use ArchiveFormat::{Custom, Directory, Tar};
 
 /// Name, minor version, format, codec.
-const ARCHIVES: [(&str, u8, ArchiveFormat, Algorithm); 39] = [
+pub(super) const ARCHIVES: [(&str, u8, ArchiveFormat, Algorithm); 39] = [
     ("v1.10-none.dump", 10, Custom, Stored),
     // As programs of 32 bits wrote it: offsets of four bytes.
     ("v1.10-offset4.dump", 10, Custom, Stored),

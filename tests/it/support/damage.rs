@@ -6,7 +6,12 @@ use std::process::Command;
 
 /// Copies an archive, a file or a directory of files, beside itself under another name.
 pub(crate) fn copy(archive: &Path, name: &str) -> PathBuf {
-    let target = archive.with_file_name(name);
+    copy_to(archive, &archive.with_file_name(name))
+}
+
+/// Copies an archive to another place, and returns that.
+pub(crate) fn copy_to(archive: &Path, target: &Path) -> PathBuf {
+    let target = target.to_owned();
     if archive.is_dir() {
         fs::create_dir(&target).expect("a new directory");
         for file in files(archive) {
