@@ -23,7 +23,7 @@ use clap::Parser;
 
 use measure::{Pair, Run};
 use server::Server;
-use work::{Possible, Work};
+use work::Work;
 
 /// Measures pgark against the stock tools
 #[derive(Debug, Parser)]
@@ -79,14 +79,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         if !wanted {
             continue;
         }
-        let line = match work.possible {
-            Possible::NotYet(reason) => table::not_yet(&work, reason),
-            Possible::Yes => {
-                let pair = measure_work(&work, &server, &stock, &pgark, arguments.pairs)?;
-                within &= table::is_within(&work, &pair);
-                table::line(&work, &pair)
-            }
-        };
+        let pair = measure_work(&work, &server, &stock, &pgark, arguments.pairs)?;
+        within &= table::is_within(&work, &pair);
+        let line = table::line(&work, &pair);
         println!("{line}");
     }
     Ok(within)

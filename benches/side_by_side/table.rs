@@ -58,11 +58,6 @@ pub(crate) fn line(work: &Work, pair: &Pair) -> String {
     )
 }
 
-/// Returns the row of work that pgark cannot do yet.
-pub(crate) fn not_yet(work: &Work, reason: &str) -> String {
-    format!("| {} | | | | {:.2} | | | | {reason} |", work.name, work.at_most)
-}
-
 /// Tells whether time and size are within their targets.
 pub(crate) fn is_within(work: &Work, pair: &Pair) -> bool {
     let ratio = median(&pair.pgark, |run| run.seconds) / median(&pair.stock, |run| run.seconds);

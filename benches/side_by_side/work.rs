@@ -16,15 +16,7 @@ pub(crate) struct Work {
     pub(crate) at_most: f64,
     /// The most that the size of pgark's output divided by that of stock may be.
     pub(crate) size_at_most: Option<f64>,
-    pub(crate) possible: Possible,
     task: Task,
-}
-
-/// Whether pgark can do it already.
-#[derive(Debug)]
-pub(crate) enum Possible {
-    Yes,
-    NotYet(&'static str),
 }
 
 #[derive(Debug)]
@@ -35,7 +27,10 @@ enum Task {
     Schema,
     /// One archive, written by pgark with its defaults, for both.
     Restore,
-    Nothing,
+    /// One file: pg_dump's only mode against two connections.
+    Custom,
+    /// A dump and a restore against a clone, both without proof and statistics.
+    Clone,
 }
 
 impl Work {
@@ -46,12 +41,7 @@ impl Work {
             database,
             at_most,
             size_at_most: None,
-            possible: Possible::Yes,
             task,
-        };
-        let not_yet = |name, database, at_most, reason| Work {
-            possible: Possible::NotYet(reason),
-            ..work(name, database, at_most, Task::Nothing)
         };
         vec![
             Work {
@@ -70,11 +60,11 @@ impl Work {
                 0.80,
                 Task::Dump(&["-Z", "zstd", "-t", "events"]),
             ),
-            not_yet("dump, custom format, gzip:6", "mixed", 0.32, "pgark does not write it yet"),
+            work("dump, custom format, gzip:6, -j 2 : 1", "mixed", 0.32, Task::Custom),
             work("schema of 5,000 tables", "many", 0.60, Task::Schema),
             work("restore of the mixed archive, -j 2", "mixed", 0.90, Task::Restore),
             work("restore of the 5,000-table archive, -j 2", "many", 0.60, Task::Restore),
-            not_yet("clone of the mixed database", "mixed", 0.70, "pgark has no clone yet"),
+            work("clone of the mixed database, -j 2", "mixed", 0.70, Task::Clone),
         ]
     }
 
@@ -127,9 +117,7 @@ impl Work {
                 measured(command.args(["-s", "-d", &uri]), server, None)
             }
             Task::Restore => {
-                let target =
-                    format!("target_{number}_{}", if is_stock { "stock" } else { "pgark" });
-                server.create(&target)?;
+                let target = new_target(server, number, is_stock)?;
                 let mut command = client(program, is_stock, "pg_restore", "restore");
                 if !is_stock {
                     command.arg("--no-analyze");
@@ -139,9 +127,47 @@ impl Work {
                     .arg(archive(server, self.database));
                 measured(&mut command, server, None)
             }
-            Task::Nothing => anyhow::bail!("{} cannot be measured yet", self.name),
+            Task::Custom => {
+                let output = server.archives().join("run.dump");
+                remove(&output)?;
+                let mut command = client(program, is_stock, "pg_dump", "dump");
+                if !is_stock {
+                    command.args(["-j", "2"]);
+                }
+                command.args(["-F", "c", "-Z", "gzip:6", "-d", &uri]);
+                let run = measured(command.arg("-f").arg(&output), server, Some(&output));
+                remove(&output)?;
+                run
+            }
+            Task::Clone => {
+                let target = server.uri(&new_target(server, number, is_stock)?);
+                if !is_stock {
+                    let mut command = client(program, is_stock, "", "clone");
+                    command.args(["-j", "2", "--no-proof", "--no-analyze"]);
+                    return measured(command.args(["--from", &uri, "--to", &target]), server, None);
+                }
+                let between = server.archives().join("between");
+                remove(&between)?;
+                let mut command = Command::new("sh");
+                command.args(["-c", DUMP_AND_RESTORE, "sh", &uri, &target]);
+                command.arg(&between).arg(program);
+                let run = measured(&mut command, server, None);
+                remove(&between)?;
+                run
+            }
         }
     }
+}
+
+/// Source, target, the archive in between and the directory of the tools.
+const DUMP_AND_RESTORE: &str = r#"
+    "$4/pg_dump" -F d -j 2 -Z zstd -d "$1" -f "$3" && "$4/pg_restore" -j 2 -d "$2" "$3""#;
+
+/// Makes the empty database that one run fills.
+fn new_target(server: &Server, number: usize, is_stock: bool) -> anyhow::Result<String> {
+    let target = format!("target_{number}_{}", if is_stock { "stock" } else { "pgark" });
+    server.create(&target)?;
+    Ok(target)
 }
 
 fn client(program: &Path, is_stock: bool, tool: &str, verb: &str) -> Command {
