@@ -1,10 +1,25 @@
 //! Whether the data of an entry end where data end, and nowhere before.
 //!
-//! Rows end with a line `\.` and empty lines, INSERT statements with two empty lines. Servers and psql ignore
+//! Rows end with a line `\.` and empty lines, rows in binary form (which no archive has, but a clone) with a
+//! trailer, INSERT statements with two empty lines. Servers and psql ignore
 //! whatever rows follow the mark, and a file without compression has nothing else that tells where it was
 //! cut; so data that are not looked at like this are lost without a word.
 
 use crate::model::TocEntry;
+
+/// The end of a statement that loads rows.
+const FROM_TEXT: &str = " FROM stdin;\n";
+
+/// The same for rows in binary form.
+const FROM_BINARY: &str = " FROM stdin WITH (FORMAT binary);\n";
+
+/// Where a row begins in binary form, the number of its fields; at the end of the data this instead.
+const BINARY_TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+
+/// Returns the statement that loads rows in binary form in place of one that loads text.
+pub fn binary_copy_statement(text: &str) -> Option<String> {
+    Some(format!("{}{FROM_BINARY}", text.strip_suffix(FROM_TEXT)?))
+}
 
 /// What is wrong with the end of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +52,8 @@ enum Content {
         /// Whether a line begins here.
         line_begins: bool,
     },
+    /// The last bytes.
+    Binary { last: [u8; 2] },
     /// How many line ends the last bytes are.
     Statements { line_ends: u8 },
     /// What has no certain end.
@@ -64,6 +81,7 @@ impl DataEnd {
     /// Begins before the first byte of an entry's data.
     pub fn of(entry: &TocEntry) -> Self {
         let content = match &entry.copy_statement {
+            Some(copy) if copy.ends_with(FROM_BINARY) => Content::Binary { last: [0; 2] },
             Some(_) => Content::Rows { state: RowState::Text, line_begins: true },
             None if entry.holds_rows() => Content::Statements { line_ends: 0 },
             None => Content::Anything,
@@ -81,6 +99,11 @@ impl DataEnd {
             Content::Rows { state, line_begins } => {
                 self.rows += rows(state, line_begins, self.offset, bytes)?;
             }
+            Content::Binary { last } => {
+                for &byte in &bytes[bytes.len().saturating_sub(2)..] {
+                    *last = [last[1], byte];
+                }
+            }
             Content::Statements { line_ends } => {
                 let last = bytes.iter().rev().take(2).take_while(|&&byte| byte == b'\n').count();
                 let all = last == bytes.len();
@@ -90,6 +113,11 @@ impl DataEnd {
         }
         self.offset += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Tells whether there is a mark at the end that does not belong to the rows.
+    pub fn has_mark(&self) -> bool {
+        matches!(self.content, Content::Rows { .. })
     }
 
     /// Returns how many rows were before the mark; statements are not counted.
@@ -105,6 +133,7 @@ impl DataEnd {
     pub fn finish(&self) -> Result<(), DataEndError> {
         let complete = match self.content {
             Content::Rows { state, .. } => matches!(state, RowState::Ended { .. }),
+            Content::Binary { last } => last == BINARY_TRAILER,
             Content::Statements { line_ends } => line_ends >= 2,
             Content::Anything => true,
         };

@@ -8,6 +8,7 @@
 
 mod access_method;
 mod aggregate;
+mod binary_copy;
 mod binary_upgrade;
 mod cast;
 mod cluster;
@@ -62,6 +63,7 @@ use crate::model::{
 };
 use crate::select::{LargeObjectChoice, Selection};
 
+pub use binary_copy::tables_with_binary_form;
 pub use cluster::{RolePasswords, matching_databases, read_cluster};
 pub use keeper::{
     Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName, Unreadable,

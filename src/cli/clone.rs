@@ -40,6 +40,8 @@ pub(super) struct CloneArguments {
     jobs: Option<Jobs>,
 
     /// Do not compare both sides in the end
+    ///
+    /// Between servers of one major, tables of built-in types go in binary form then.
     #[arg(long)]
     no_proof: bool,
 

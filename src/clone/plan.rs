@@ -2,16 +2,19 @@
 //!
 //! The plan holds the source's locks and snapshot and has looked at the target; nothing is changed.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::reader::LiveReader;
 use super::report::CloneReport;
-use crate::dump::{self, DumpOptions};
+use crate::connect::Session;
+use crate::dump::{self, DumpOptions, LiveSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
-use crate::restore::{self, RestoreOptions, RestorePlan, RestoreReport};
+use crate::restore::{self, Mode, RestoreOptions, RestorePlan, RestoreReport};
 use crate::verify::{self, Depth, Finding, VerifyOptions, VerifyReport};
 
 /// How long the loss of the source may go unnoticed while nothing is read of it.
@@ -20,15 +23,18 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// A database that is locked and read up to its rows. Clones are the same one.
 #[derive(Clone)]
 pub struct CloneSource {
-    reader: LiveReader,
+    source: Arc<LiveSource>,
+    shown: String,
     proof: bool,
     progress: ProgressHandle,
 }
 
 /// A clone that has been checked and not begun.
 pub struct ClonePlan {
-    source: CloneSource,
+    reader: LiveReader,
     target: RestorePlan,
+    proof: bool,
+    progress: ProgressHandle,
 }
 
 impl CloneSource {
@@ -47,8 +53,7 @@ impl CloneSource {
     ) -> Result<CloneSource> {
         let shown = format!("source {}", options.connection.describe());
         let plan = dump::plan(options, progress.clone(), interrupt).await?;
-        let reader = LiveReader::new(plan.into_source().await?, shown, proof);
-        Ok(CloneSource { reader, proof, progress })
+        Ok(CloneSource { source: Arc::new(plan.into_source().await?), shown, proof, progress })
     }
 
     /// Looks at the target. Which archive the options name is not used.
@@ -56,11 +61,35 @@ impl CloneSource {
     /// # Errors
     ///
     /// [`ErrorKind::Refused`] when both are the same database, and as for [`restore::plan`].
-    pub async fn plan_into(&self, options: RestoreOptions) -> Result<ClonePlan> {
-        let archive = Box::new(self.reader.clone());
+    pub async fn plan_into(&self, mut options: RestoreOptions) -> Result<ClonePlan> {
+        let binary = match self.may_go_binary(&options).await? {
+            true => self.source.entries_with_binary_form().await?,
+            false => HashSet::new(),
+        };
+        // A table that was there already may have other types, which only text can cross.
+        options.no_data_for_failed_tables |= !binary.is_empty();
+        let reader = LiveReader::new(Arc::clone(&self.source), &self.shown, self.proof, binary);
+        let archive = Box::new(reader.clone());
         let target = restore::plan_of(archive, options, self.progress.clone()).await?;
-        refuse_same(&self.reader, &target).await?;
-        Ok(ClonePlan { source: self.clone(), target })
+        refuse_same(&reader, &target).await?;
+        Ok(ClonePlan { reader, target, proof: self.proof, progress: self.progress.clone() })
+    }
+
+    /// Tells whether rows may go in binary form: both majors are equal, and every table is made here.
+    ///
+    /// The proof needs the text of all rows anyway; where there is one, reading them twice would cost the
+    /// source more than the target saves.
+    async fn may_go_binary(&self, options: &RestoreOptions) -> Result<bool> {
+        let tables_are_new = options.mode == Mode::Fresh
+            && !(options.data_only || options.no_schema || !options.sections.is_empty())
+            && self.source.entries().iter().any(|entry| entry.desc == "TABLE");
+        if self.proof || !tables_are_new {
+            return Ok(false);
+        }
+        let session = Session::connect(&options.connection).await?;
+        let major = session.version().major();
+        session.close().await;
+        Ok(major == self.source.database().facts.version.major())
     }
 }
 
@@ -96,7 +125,7 @@ impl ClonePlan {
     /// come. Differences that the proof finds are in the report.
     pub async fn run(self, interrupt: Interrupt) -> Result<CloneReport> {
         let began = Instant::now();
-        let ClonePlan { source: CloneSource { reader, proof, progress }, target } = self;
+        let ClonePlan { reader, target, proof, progress } = self;
         let options = target.options().clone();
         let restored = carry(&reader, target, &interrupt).await?;
         let moved = began.elapsed();
@@ -107,6 +136,7 @@ impl ClonePlan {
         };
         let report = CloneReport {
             source: reader.source().database().facts.database.clone(),
+            binary_tables: reader.binary_tables(),
             restored,
             proof,
             moved,

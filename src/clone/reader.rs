@@ -1,6 +1,6 @@
 //! A live source in the place of an archive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,12 +11,13 @@ use tokio::sync::mpsc;
 use super::large_objects::{EntryObjects, ObjectStream, PARTS_IN_FLIGHT};
 use super::rows::{CHUNKS_IN_FLIGHT, RowsReader};
 use crate::archive::check::ContainerChecked;
+use crate::archive::statements::partition_root;
 use crate::archive::{
     ArchiveHeader, ArchiveReader, LargeObjectFile, Manifest, ManifestLargeObjects, ManifestState,
-    StoredData,
+    StoredData, binary_copy_statement,
 };
 use crate::codec::sha256;
-use crate::dump::{LiveSource, RowsRead};
+use crate::dump::{LiveSource, RowsForm, RowsRead};
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::model::{DumpId, TocEntry};
 
@@ -25,7 +26,10 @@ use crate::model::{DumpId, TocEntry};
 pub(super) struct LiveReader(Arc<Live>);
 
 struct Live {
-    source: LiveSource,
+    source: Arc<LiveSource>,
+    entries: Vec<TocEntry>,
+    /// The data entries that go in binary form.
+    binary: HashSet<DumpId>,
     /// What stands where an archive has its path.
     shown: PathBuf,
     manifest: ManifestState,
@@ -40,9 +44,20 @@ struct Live {
 
 impl LiveReader {
     /// Makes a reader; readings run on the runtime that this is called in.
-    pub(super) fn new(source: LiveSource, shown: String, hash: bool) -> Self {
+    ///
+    /// With `hash` rows are hashed as they pass, which needs them as text: `binary` should be empty then.
+    pub(super) fn new(
+        source: Arc<LiveSource>,
+        shown: &str,
+        hash: bool,
+        mut binary: HashSet<DumpId>,
+    ) -> Self {
+        let mut entries = source.entries().to_vec();
+        binary.retain(|id| !hash && load_as_binary(&mut entries, *id));
         LiveReader(Arc::new(Live {
             source,
+            entries,
+            binary,
             shown: PathBuf::from(shown),
             manifest: ManifestState::NotExpected,
             runtime: Handle::current(),
@@ -51,6 +66,11 @@ impl LiveReader {
             objects: Mutex::default(),
             failure: Mutex::default(),
         }))
+    }
+
+    /// Returns how many tables go in binary form.
+    pub(super) fn binary_tables(&self) -> usize {
+        self.0.binary.len()
     }
 
     pub(super) fn source(&self) -> &LiveSource {
@@ -109,7 +129,7 @@ impl ArchiveReader for LiveReader {
     }
 
     fn entries(&self) -> &[TocEntry] {
-        self.0.source.entries()
+        &self.0.entries
     }
 
     fn manifest_state(&self) -> &ManifestState {
@@ -121,8 +141,13 @@ impl ArchiveReader for LiveReader {
         let (ended, outcome) = std::sync::mpsc::sync_channel(1);
         let live = Arc::clone(&self.0);
         let id = entry.dump_id;
+        let form = match (live.binary.contains(&id), live.hash) {
+            (true, _) => RowsForm::Binary,
+            (false, true) => RowsForm::HashedText,
+            (false, false) => RowsForm::Text,
+        };
         self.0.runtime.spawn(async move {
-            let read = live.source.copy_rows(id, live.hash, &chunks).await;
+            let read = live.source.copy_rows(id, form, &chunks).await;
             let said = match read {
                 Ok(read) => {
                     lock(&live.rows).insert(id, read);
@@ -138,7 +163,7 @@ impl ArchiveReader for LiveReader {
             // Nobody listens when the target has failed meanwhile.
             let _ = ended.send(said);
         });
-        Ok(Box::new(RowsReader::new(arriving, outcome)))
+        Ok(Box::new(RowsReader::new(arriving, form, outcome)))
     }
 
     fn large_objects(&self, entry: &TocEntry) -> Result<Vec<LargeObjectFile>> {
@@ -194,6 +219,19 @@ impl ArchiveReader for LiveReader {
     fn check_container(&self) -> Result<ContainerChecked> {
         Ok(ContainerChecked::default())
     }
+}
+
+/// Makes an entry load its rows in binary form; tells whether that is possible.
+fn load_as_binary(entries: &mut [TocEntry], id: DumpId) -> bool {
+    let Some(entry) = entries.iter_mut().find(|entry| entry.dump_id == id) else { return false };
+    // Rows that go through the root of a table may meet another column order there.
+    let statement = match partition_root(entry) {
+        Some(_) => None,
+        None => entry.copy_statement.as_deref().and_then(binary_copy_statement),
+    };
+    let possible = statement.is_some();
+    entry.copy_statement = statement.or(entry.copy_statement.take());
+    possible
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

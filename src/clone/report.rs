@@ -12,6 +12,8 @@ use crate::verify::VerifyReport;
 pub struct CloneReport {
     /// The source's database.
     pub source: String,
+    /// How many tables went in binary form.
+    pub binary_tables: usize,
     /// What the target's side did.
     pub restored: RestoreReport,
     /// What the comparison found; none when it was not wanted, or when errors were ignored.

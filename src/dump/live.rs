@@ -3,7 +3,7 @@
 //! It has everything a dump has read and holds: the locks, the snapshot, the entries. Each reading takes a
 //! session of its own in that snapshot; sessions are kept for the next one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use super::split::PieceRange;
 use crate::archive::{ArchiveHeader, DataFileSummary, Manifest, ManifestLargeObjects};
 use crate::catalog::{
     LargeObjectReading, LargeObjectRow, LargeObjectRows, ServerIdentity, SessionRecipe,
-    open_foreign_tables,
+    open_foreign_tables, tables_with_binary_form,
 };
 use crate::codec::{Fingerprint, RowHasher, sha256};
 use crate::connect::Session;
@@ -52,12 +52,23 @@ pub struct LiveSource {
     idle: Mutex<Vec<Session>>,
 }
 
+/// In which form rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsForm {
+    /// COPY text.
+    Text,
+    /// COPY text, of which a fingerprint is taken.
+    HashedText,
+    /// Binary COPY.
+    Binary,
+}
+
 /// What was read of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowsRead {
     /// How many rows the server sent.
     pub rows: u64,
-    /// Bytes of COPY text.
+    /// Bytes that the server sent.
     pub bytes: u64,
     /// The fingerprint of the rows, when it was wanted.
     pub fingerprint: Option<Fingerprint>,
@@ -159,7 +170,24 @@ impl LiveSource {
         })
     }
 
-    /// Reads the rows of a data entry's table as COPY text, without an end mark.
+    /// Returns the data entries whose rows another server of the same major can read in binary form.
+    ///
+    /// # Errors
+    ///
+    /// As for every query.
+    pub async fn entries_with_binary_form(&self) -> Result<HashSet<DumpId>> {
+        let oids: Vec<Oid> = self.tables.values().map(|table| table.oid).collect();
+        if oids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keeper = self.keeper.lock().await;
+        let keeper = keeper.as_ref().ok_or_else(let_go)?;
+        let fitting = tables_with_binary_form(keeper, &oids).await?;
+        let entries = self.tables.values().filter(|table| fitting.contains(&table.oid));
+        Ok(entries.map(|table| table.dump_id).collect())
+    }
+
+    /// Reads the rows of a data entry's table, COPY text without an end mark or binary form with its trailer.
     ///
     /// # Errors
     ///
@@ -168,7 +196,7 @@ impl LiveSource {
     pub async fn copy_rows(
         &self,
         id: DumpId,
-        hash: bool,
+        form: RowsForm,
         chunks: &mpsc::Sender<Bytes>,
     ) -> Result<RowsRead> {
         let table = self.tables.get(&id).ok_or_else(|| no_such_entry(id))?;
@@ -182,11 +210,11 @@ impl LiveSource {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Locked => {
                 self.put_back(session);
-                return self.copy_over_keeper(table, hash, chunks).await;
+                return self.copy_over_keeper(table, form, chunks).await;
             }
             Err(error) => return Err(error),
         }
-        let read = copy(&mut session, table, hash, chunks).await?;
+        let read = copy(&mut session, table, form, chunks).await?;
         self.put_back(session);
         Ok(read)
     }
@@ -194,14 +222,14 @@ impl LiveSource {
     async fn copy_over_keeper(
         &self,
         table: &PlannedTable,
-        hash: bool,
+        form: RowsForm,
         chunks: &mpsc::Sender<Bytes>,
     ) -> Result<RowsRead> {
         let mut keeper = self.keeper.lock().await;
         let keeper = keeper.as_mut().ok_or_else(let_go)?;
         // Without the savepoint an error would take the snapshot along.
         keeper.execute("set a savepoint", "savepoint piece").await?;
-        let read = copy(keeper, table, hash, chunks).await;
+        let read = copy(keeper, table, form, chunks).await;
         if read.is_err() && !keeper.is_closed() {
             keeper.execute("go back", "rollback to savepoint piece").await?;
         }
@@ -331,17 +359,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn copy(
     session: &mut Session,
     table: &PlannedTable,
-    hash: bool,
+    form: RowsForm,
     chunks: &mpsc::Sender<Bytes>,
 ) -> Result<RowsRead> {
     if table.foreign {
         open_foreign_tables(session, true).await?;
     }
-    let mut hasher = hash.then(RowHasher::default);
+    let mut hasher = (form == RowsForm::HashedText).then(RowHasher::default);
+    let mut statement = table.copy_statement(PieceRange::Whole);
+    if form == RowsForm::Binary {
+        statement.push_str(" with (format binary)");
+    }
     let mut bytes = 0;
     let purpose = format!("read the rows of {}", table.name.sql());
     let canceller = session.canceller();
-    let mut copy = session.copy_out(&purpose, &table.copy_statement(PieceRange::Whole)).await?;
+    let mut copy = session.copy_out(&purpose, &statement).await?;
     while let Some(chunk) = copy.next().await.map_err(explain_conflict)? {
         if let Some(hasher) = &mut hasher {
             hasher.feed(&chunk);

@@ -36,7 +36,7 @@ mod work;
 pub use crate::store::Output;
 pub use cluster::{ClusterDumpOptions, ClusterDumpPlan, ClusterDumpReport, plan_cluster};
 pub use globals::{Globals, GlobalsOptions, PasswordChoice, globals};
-pub use live::{LargeObjectBytes, LiveSource, RowsRead};
+pub use live::{LargeObjectBytes, LiveSource, RowsForm, RowsRead};
 pub use options::{DumpContent, DumpOptions, Omissions};
 pub use plan::{DumpPlan, PlanSummary, PlannedTableSummary, plan};
 pub use report::{DumpReport, TableReport};

@@ -49,6 +49,7 @@ pub struct DumpPlan {
 pub(super) struct PlannedTable {
     /// The id of its TABLE DATA entry.
     pub(super) dump_id: DumpId,
+    pub(super) oid: Oid,
     pub(super) name: TableName,
     /// The raw names of the columns, in the order of the COPY text.
     pub(super) columns: Vec<String>,
@@ -344,6 +345,7 @@ async fn planned_tables(
         oids.push(oid);
         tables.push(PlannedTable {
             dump_id: entry.dump_id,
+            oid,
             name: TableName {
                 schema: object.schema.clone().unwrap_or_default(),
                 name: object.name.clone(),
@@ -564,6 +566,7 @@ mod tests {
     fn table(columns: &[&str], filter: &str) -> PlannedTable {
         PlannedTable {
             dump_id: DumpId(1),
+            oid: Oid(1),
             name: TableName { schema: "S".to_owned(), name: "t".to_owned() },
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             filter: filter.to_owned(),

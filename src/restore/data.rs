@@ -270,7 +270,10 @@ fn decode(
         }
     }
     data_end.feed(&buffer).and_then(|()| data_end.finish()).map_err(badly_ended)?;
-    let end = end_mark(&buffer, before).ok_or_else(|| badly_ended(DataEndError::Missing))?;
+    let end = match data_end.has_mark() {
+        true => end_mark(&buffer, before).ok_or_else(|| badly_ended(DataEndError::Missing))?,
+        false => buffer.len(),
+    };
     let ending = (buffer.len() - end) as u64;
     pass_on(buffer.split_to(end).freeze(), &mut bytes);
     Ok(Decoded { bytes, raw_bytes: bytes + ending, fingerprint: hasher.map(RowHasher::finish) })

@@ -71,6 +71,51 @@ fn a_database_moves_to_a_newer_major_and_is_created_there() {
     }
 }
 
+/// Tables that may go in binary form, and tables that may not.
+const FORMS: &str = "
+    create type mood as enum ('good', 'bad'); create domain counted as int4range check (not isempty(value));
+    create type pair as (a int, b text);
+    create table every(b bool, y bytea, i2 int2, i4 int4, i8 int8, n numeric, f float4, d float8, t text,
+        v varchar(9), c char(5), q \"char\", dt date, ts timestamp, tz timestamptz, iv interval, u uuid, j json,
+        jb jsonb, ip inet, bits varbit, m mood, r counted, a int[], aa text[], tsv tsvector, p point);
+    insert into every select n % 2 = 0, sha256(n::text::bytea), n, -n, n::int8 << 40, n / 7.0, 'nan', n / 3.0,
+        repeat('ä\\', n), 'v' || n, 'c', 'q', 'infinity', '4713-01-01 BC', '2024-02-29 12:00+05', '-1 mon 3 days',
+        md5(n::text)::uuid, '{\"a\": [1]}', '{\"b\": null}', '10.0.0.1/8', '0101', 'bad', int4range(n, n + 9),
+        array[[n, 2], [3, null]], '{x,NULL,\"NULL\"}', 'a:1A b', point(n, -n) from generate_series(1, 300) n;
+    insert into every(n) values ('nan'), (null);
+    create table \"Empty\"(a int);
+    create table reg(a regclass); insert into reg values ('every');
+    create table paid(a money); insert into paid values ('12.5');
+    create table marked(a xml); create table pairs(a pair); insert into pairs values ((1, 'x'));
+    create table moods(a mood[]); insert into moods values ('{good,bad}');
+    create table parts(a int) partition by list (a); create table parts_1 partition of parts for values in (1);
+    insert into parts values (1);";
+
+#[test]
+fn rows_go_in_binary_form_where_both_sides_mean_the_same() {
+    let Some(stock) = oracle::record() else { return };
+    for server in servers() {
+        let source = server.database("clone_binary");
+        source.execute(FORMS);
+        let expected = stock.pg_dump(&source, &[]);
+        let target = server.database("clone_binary_target");
+        let run = clone(&World::new(), &source, &target, &["--no-proof", "--json"]).success();
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        // every, "Empty" and parts_1.
+        assert_eq!(report["binary_tables"], 3, "{server}");
+        assert_same(&expected, &stock.pg_dump(&target, &[]), &server.to_string());
+        // Types that look alike in binary form: only text may meet a table that was there.
+        let old = server.database("clone_binary_old");
+        old.execute("create table plain(a timestamptz)");
+        let new = server.database("clone_binary_new");
+        new.execute("create table plain(a timestamp); insert into plain values ('2024-01-01')");
+        let options = ["--no-proof", "--json", "--append", "--data-only"];
+        let run = clone(&World::new(), &new, &old, &options).success();
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        assert_eq!(report["binary_tables"], 0, "{server}");
+    }
+}
+
 #[test]
 fn a_database_is_never_cloned_into_itself() {
     let server = newest_server();
