@@ -34,6 +34,7 @@ pub mod statements;
 mod stored_data;
 pub mod tar;
 pub mod toc;
+mod unnamed;
 mod version;
 mod writer;
 

@@ -8,16 +8,21 @@ use super::check::ContainerChecked;
 use super::custom::CustomReader;
 use super::directory::DirectoryReader;
 use super::large_object_text::not_listed;
+use super::manifest::MANIFEST_FILE;
 use super::stored_data::StoredData;
 use super::tar::TarReader;
 use super::toc::{self, Toc};
-use super::{ArchiveHeader, Manifest};
+use super::unnamed::{self, UnnamedReader};
+use super::{ArchiveFormat, ArchiveHeader, Manifest};
 use crate::codec::Sha256Digest;
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::model::TocEntry;
 
 /// 40 bytes a line for ten million large objects.
 const LARGE_OBJECT_LIST_BYTES_MAX: u64 = 400_000_000;
+
+/// What can be done about a manifest that nobody has any more.
+const WITHOUT_PROOF: &str = "\"pgark pg_restore\" restores it without proof, as pg_restore does";
 
 /// What is known about the manifest of an opened archive.
 #[derive(Debug)]
@@ -178,7 +183,12 @@ pub trait ArchiveReader: Send + Sync {
             .with_hint(format!(
                 "the archive was made by {}, which writes a manifest; without it nothing proves that the archive is complete",
                 self.header().dumper_version
-            ))),
+            ))
+            .with_hint(match self.header().format {
+                ArchiveFormat::Directory => format!("copy \"{MANIFEST_FILE}\" of the original into it"),
+                _ => format!("copy \"{}\" of the original beside it", beside_name(self.path())),
+            })
+            .with_hint(WITHOUT_PROOF)),
             ManifestState::Damaged(reason) => {
                 let mut error = Error::new(
                     reason.kind(),
@@ -188,7 +198,7 @@ pub trait ArchiveReader: Send + Sync {
                 for hint in reason.hints() {
                     error = error.with_hint(hint.clone());
                 }
-                Err(error)
+                Err(error.with_hint(WITHOUT_PROOF))
             }
         }
     }
@@ -219,13 +229,29 @@ pub fn all_large_objects(
     }
 }
 
+/// Returns what the manifest beside an archive is called.
+fn beside_name(archive: &Path) -> String {
+    let name = archive.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}.{MANIFEST_FILE}")
+}
+
 /// Opens an archive, whatever its container.
+///
+/// What a descriptor names (`/proc/self/fd/7`) needs no manifest, because none can lie beside it.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::NotFound`] when nothing is there, [`ErrorKind::Archive`] when it is not an archive that
 /// can be read here (the message names what it is).
 pub fn open(path: &Path) -> Result<Box<dyn ArchiveReader>> {
+    let archive = open_container(path)?;
+    match unnamed::is_descriptor(path) {
+        true => Ok(Box::new(UnnamedReader::new(archive))),
+        false => Ok(archive),
+    }
+}
+
+fn open_container(path: &Path) -> Result<Box<dyn ArchiveReader>> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {

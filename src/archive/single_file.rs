@@ -31,8 +31,17 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Returns what lies beside the archive at a path.
+    /// Returns what lies beside the archive at a path, for a symbolic link beside what it leads to when
+    /// nothing lies beside the link.
     pub(super) fn of(archive: &Path) -> Self {
+        let beside = Beside::named(archive);
+        match std::fs::canonicalize(archive) {
+            Ok(real) if real != archive && !beside.manifest.exists() => Beside::named(&real),
+            _ => beside,
+        }
+    }
+
+    fn named(archive: &Path) -> Self {
         let name = archive.file_name().unwrap_or_default().to_owned();
         let beside = |suffix: &str| {
             let mut full = name.clone();

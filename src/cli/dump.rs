@@ -37,6 +37,11 @@ pub(super) async fn run(
     };
     format.check_compression(compression)?;
     check_row_form(&arguments.rows, format)?;
+    if format == ArchiveFormat::Directory && is_standard_output(arguments.file.as_deref()) {
+        let message = "a directory cannot be written to standard output";
+        return Err(Error::new(ErrorKind::Usage, message)
+            .with_hint("choose --format custom, tar or plain, or name a directory with -f"));
+    }
     let params = connection::params(world, &arguments.connection, arguments.database.as_deref())?;
     if arguments.all {
         let named = arguments.connection.dbname.is_some() || arguments.database.is_some();

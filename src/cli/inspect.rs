@@ -1,7 +1,6 @@
 //! `pgark inspect`: what an archive holds, as a table, as JSON or as pg_restore lists it.
 
 use std::fmt::{self, Display, Formatter};
-use std::path::Path;
 
 use chrono::Local;
 use serde::Serialize;
@@ -10,6 +9,7 @@ use super::arguments::InspectArguments;
 use super::cluster;
 use super::difference;
 use super::extract;
+use super::input::Input;
 use super::output;
 use super::progress::{bytes, count, fitted, visible};
 use super::world::World;
@@ -19,18 +19,25 @@ use crate::archive::selection::{self, RestoreSelection};
 use crate::archive::{self, ArchiveHeader, ArchiveReader, ManifestState};
 use crate::error::Result;
 use crate::model::TocEntry;
+use crate::progress::Interrupt;
 
-pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<()> {
-    if arguments.list {
-        return list(&arguments.archive, world);
-    }
+pub(super) async fn run(
+    arguments: &InspectArguments,
+    world: &World,
+    interrupt: &Interrupt,
+) -> Result<()> {
     if ClusterManifest::is_at(&arguments.archive)
+        && !arguments.list
         && arguments.extract.is_none()
         && arguments.diff.is_none()
     {
         return cluster::inspect(&arguments.archive, arguments.json);
     }
-    let reader = archive::open(&arguments.archive)?;
+    let input = Input::open_archive(&arguments.archive, world, interrupt).await?;
+    let reader = archive::open(&input.path)?;
+    if arguments.list {
+        return list(reader.as_ref(), world);
+    }
     if let Some(name) = &arguments.extract {
         return extract::run(reader.as_ref(), name, arguments.form);
     }
@@ -41,8 +48,7 @@ pub(super) async fn run(arguments: &InspectArguments, world: &World) -> Result<(
 }
 
 /// Prints the table of contents as `pg_restore --list` does.
-pub(super) fn list(path: &Path, world: &World) -> Result<()> {
-    let reader = archive::open(path)?;
+fn list(reader: &dyn ArchiveReader, world: &World) -> Result<()> {
     let marks = selection::marks(reader.entries(), &RestoreSelection::default());
     output::print(&listing::listing(
         reader.header(),

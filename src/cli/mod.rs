@@ -17,6 +17,7 @@ mod drop_in;
 mod dump;
 mod extract;
 mod failure;
+mod input;
 mod inspect;
 mod output;
 mod progress;
@@ -107,7 +108,7 @@ fn run(command: Command, world: &World) -> Result<()> {
     match command {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Inspect(arguments) => {
-            work(async |_interrupt| inspect::run(&arguments, world).await)
+            work(async |interrupt| inspect::run(&arguments, world, &interrupt).await)
         }
         Command::Dump(arguments) => {
             work(async |interrupt| dump::run(&arguments, world, &interrupt).await)

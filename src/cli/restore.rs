@@ -1,8 +1,11 @@
 //! `pgark restore`: from what was typed to [`RestoreOptions`], and the run.
 
+use std::path::Path;
+
 use super::arguments::{RestoreArguments, RestoreModeArgument};
 use super::cluster;
 use super::connection;
+use super::input::Input;
 use super::output;
 use super::progress::Display;
 use super::report;
@@ -11,7 +14,7 @@ use super::restore_selection::{check_format, selection};
 use super::signals;
 use super::world::World;
 use crate::archive::cluster::ClusterManifest;
-use crate::archive::script_reader::{Opened, ScriptSource};
+use crate::archive::script_reader::ScriptSource;
 use crate::archive::selection::RestoreSelection;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
@@ -25,13 +28,13 @@ pub(super) async fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let selection = selection(arguments)?;
-    if arguments.list {
-        check_format(arguments)?;
-        return restore_print::list(arguments, selection, world);
-    }
-    if arguments.file.is_some() {
-        check_format(arguments)?;
-        return restore_print::script(arguments, selection, world, interrupt);
+    if arguments.list || arguments.file.is_some() {
+        let input = Input::open_archive(&arguments.archive, world, interrupt).await?;
+        check_format(arguments, &input.path)?;
+        return match arguments.list {
+            true => restore_print::list(arguments, &input.path, selection, world),
+            false => restore_print::script(arguments, &input.path, selection, world, interrupt),
+        };
     }
     if arguments.connection.dbname.is_none() {
         return Err(Error::new(ErrorKind::Usage, "restore needs -d, the database to restore into")
@@ -42,14 +45,17 @@ pub(super) async fn run(
     }
     let params = connection::params(world, &arguments.connection, None)?;
     if ClusterManifest::is_at(&arguments.archive) {
-        let options = options(arguments, selection, world, params);
+        let options = options(arguments, &arguments.archive, selection, world, params);
         return cluster::restore(arguments, options, world, interrupt).await;
     }
-    if let Opened::Script(source) = ScriptSource::open(&arguments.archive)? {
-        return run_script(arguments, world, interrupt, params, source).await;
-    }
-    check_format(arguments)?;
-    let options = options(arguments, selection, world, params);
+    let input = match Input::open(&arguments.archive, world, interrupt).await? {
+        Input::Script(source, _) => {
+            return run_script(arguments, world, interrupt, params, source).await;
+        }
+        Input::Archive(archive) => archive,
+    };
+    check_format(arguments, &input.path)?;
+    let options = options(arguments, &input.path, selection, world, params);
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     let plan = connection::with_password(
@@ -82,7 +88,7 @@ async fn run_script(
     source: ScriptSource,
 ) -> Result<()> {
     if let Some(option) = meaningless(arguments) {
-        let archive = arguments.archive.display();
+        let archive = source.name();
         let message = format!("{option} cannot be used with \"{archive}\", which is a script");
         return Err(Error::new(ErrorKind::Usage, message)
             .with_hint("what a script holds, drops and creates was decided when it was written"));
@@ -166,6 +172,7 @@ fn mode(arguments: &RestoreArguments) -> Mode {
 
 fn options(
     arguments: &RestoreArguments,
+    archive: &Path,
     selection: RestoreSelection,
     world: &World,
     connection: ConnectParams,
@@ -210,6 +217,6 @@ fn options(
         analyze: !arguments.no_analyze,
         fix_sequences: arguments.fix_sequences,
         role: arguments.connection.role.clone(),
-        ..RestoreOptions::new(&arguments.archive, connection)
+        ..RestoreOptions::new(archive, connection)
     }
 }

@@ -23,11 +23,12 @@ use crate::store::Output;
 /// Prints the entries that the selection takes as `pg_restore --list` does.
 pub(super) fn list(
     arguments: &RestoreArguments,
+    archive: &Path,
     selection: RestoreSelection,
     world: &World,
 ) -> Result<()> {
     let display = Display::start(world, &arguments.output);
-    let contents = contents(arguments, selection).open(&*display.handle())?;
+    let contents = contents(arguments, archive, selection).open(&*display.handle())?;
     contents.require_names()?;
     let Contents { archive, marks, .. } = &contents;
     let header = archive.header();
@@ -51,6 +52,7 @@ pub(super) fn list(
 /// Writes what would be restored as a script.
 pub(super) fn script(
     arguments: &RestoreArguments,
+    archive: &Path,
     selection: RestoreSelection,
     world: &World,
     interrupt: &Interrupt,
@@ -75,7 +77,7 @@ pub(super) fn script(
                 None => Transactions::None,
             },
         },
-        contents: contents(arguments, selection),
+        contents: contents(arguments, archive, selection),
         strict_names: true,
         no_owner: shape.no_owner,
         row_security: arguments.enable_row_security,
@@ -114,9 +116,13 @@ impl Write for Interruptible<'_> {
     }
 }
 
-fn contents(arguments: &RestoreArguments, selection: RestoreSelection) -> ContentsRequest {
+fn contents(
+    arguments: &RestoreArguments,
+    archive: &Path,
+    selection: RestoreSelection,
+) -> ContentsRequest {
     ContentsRequest {
-        archive: arguments.archive.clone(),
+        archive: archive.to_owned(),
         list: arguments.selection.use_list.clone(),
         selection,
     }

@@ -1,5 +1,7 @@
 //! Which parts of an archive `pgark restore` takes, from what was typed.
 
+use std::path::Path;
+
 use super::arguments::{Format, RestoreArguments};
 use super::drop_in::filter_file::filter_restore;
 use crate::archive::selection::RestoreSelection;
@@ -40,7 +42,7 @@ pub(super) fn selection(arguments: &RestoreArguments) -> Result<RestoreSelection
 /// Refuses an archive of another format than the one that was asked for.
 ///
 /// The format is found out anyway; whoever names it means it.
-pub(super) fn check_format(arguments: &RestoreArguments) -> Result<()> {
+pub(super) fn check_format(arguments: &RestoreArguments, archive: &Path) -> Result<()> {
     let Some(asked) = arguments.format else { return Ok(()) };
     let asked = match asked {
         Format::Plain => ArchiveFormat::Plain,
@@ -48,7 +50,7 @@ pub(super) fn check_format(arguments: &RestoreArguments) -> Result<()> {
         Format::Directory => ArchiveFormat::Directory,
         Format::Tar => ArchiveFormat::Tar,
     };
-    let found = archive::open(&arguments.archive)?.header().format;
+    let found = archive::open(archive)?.header().format;
     if asked == found {
         return Ok(());
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::arguments::VerifyArguments;
 use super::connection;
+use super::input::Input;
 use super::output;
 use super::progress::Display;
 use super::report;
@@ -30,9 +31,26 @@ pub(super) async fn run(
     };
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
-    let report = match &arguments.against {
-        None => check(options, progress, interrupt).await?,
-        Some(text) => {
+    let input = match ClusterManifest::is_at(&options.archive) {
+        true => None,
+        false => Some(Input::open(&options.archive, world, interrupt).await?),
+    };
+    let options = match &input {
+        Some(Input::Script(_, path)) => VerifyOptions { archive: path.clone(), ..options },
+        Some(Input::Archive(archive)) => VerifyOptions { archive: archive.path.clone(), ..options },
+        None => options,
+    };
+    let report = match (&arguments.against, input) {
+        // A script may come through a pipe, and then it can be read once.
+        (against, Some(Input::Script(source, _)))
+            if against.is_none() || source.proof().manifest.is_none() =>
+        {
+            let against = against.as_ref().map(|text| connection::params_of(world, text));
+            let options = VerifyOptions { against: against.transpose()?, ..options };
+            verify::plan_script(options, source, progress)?.run(interrupt).await?
+        }
+        (None, _input) => check(options, progress, interrupt).await?,
+        (Some(text), _input) => {
             let params = connection::params_of(world, text)?;
             let check = |params: ConnectParams| {
                 let options = VerifyOptions { against: Some(params), ..options.clone() };

@@ -104,7 +104,9 @@ impl DumpPlan {
         let has_manifest = options.manifest && place.keeps_manifest();
         let header = describe::header(&options, &keeper.database.facts, version, has_manifest);
         let toc = Arc::new(Toc { header, entries });
-        let writer = archive::create(&place, Arc::clone(&toc), options.compression)?;
+        let (contents, compression) = (Arc::clone(&toc), options.compression);
+        let writer =
+            opened(&interrupt, move || archive::create(&place, contents, compression)).await?;
         let mut pieces = pieces;
         if writer.order() == DataOrder::OfEntries {
             // What comes before its turn waits on disk.
@@ -201,6 +203,23 @@ impl DumpPlan {
             large_objects,
             warnings,
         })
+    }
+}
+
+/// Opens the output, unless somebody asks to stop: a pipe waits for whoever reads it.
+pub(super) async fn opened<T: Send + 'static>(
+    interrupt: &Interrupt,
+    open: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let opening = tokio::task::spawn_blocking(open);
+    tokio::select! {
+        opened = opening => opened.map_err(|panic| {
+            Error::new(ErrorKind::Internal, "could not open the output").with_source(panic)
+        })?,
+        () = interrupt.wait() => Err(Error::new(
+            ErrorKind::Interrupted,
+            "interrupted: nothing was written, running again is safe",
+        )),
     }
 }
 

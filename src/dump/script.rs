@@ -21,7 +21,7 @@ use super::keep;
 use super::large_object_text;
 use super::plan::{DumpPlan, PlannedTable};
 use super::report::{DumpReport, LargeObjectsReport, TableReport};
-use super::run::stopped;
+use super::run::{opened, stopped};
 use super::split::PieceRange;
 use crate::archive::script::{
     LargeObjectScript, ScriptError, ScriptFile, ScriptOptions, ScriptSource, write_script,
@@ -69,7 +69,8 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
     };
     let bytes = tables.iter().map(|table| table.size.cost()).sum();
     progress.phase("dumping table data", tables.len() as u64, bytes);
-    let output = ScriptFile::create(&place, options.compression)?;
+    let compression = options.compression;
+    let output = opened(&interrupt, move || ScriptFile::create(&place, compression)).await?;
     let output = if has_manifest { output.with_checksum() } else { output };
     let script_options = ScriptOptions {
         choices: options.script.clone(),

@@ -135,6 +135,11 @@ fn exists_already(path: &Path) -> Error {
         .with_hint("choose another output path, or move the existing one away")
 }
 
+fn is_directory(path: &Path) -> Error {
+    Error::new(ErrorKind::Refused, format!("output path \"{}\" is a directory", path.display()))
+        .with_hint("name a file in it, or choose the directory format")
+}
+
 fn in_use(path: &Path) -> Error {
     Error::new(
         ErrorKind::Locked,

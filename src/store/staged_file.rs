@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::lock;
 use super::{
-    Durability, Output, PARTIAL_SUFFIX, Place, exists_already, in_use, partial_prefix, rename_new,
-    storage, sync_directory,
+    Durability, Output, PARTIAL_SUFFIX, Place, exists_already, in_use, is_directory,
+    partial_prefix, rename_new, storage, sync_directory,
 };
 use crate::error::Result;
 
@@ -60,7 +60,7 @@ impl StagedFile {
     /// another run is writing to the same path, [`crate::ErrorKind::Storage`] otherwise.
     pub fn create(path: &Path, existing: Existing) -> Result<Self> {
         match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => return Err(exists_already(path)),
+            Ok(metadata) if metadata.is_dir() => return Err(is_directory(path)),
             Ok(metadata) if !metadata.is_file() || existing == Existing::Append => {
                 // By the name that was given: /dev/stdout leads to what has no path of its own.
                 let file = OpenOptions::new()

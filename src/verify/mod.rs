@@ -15,5 +15,5 @@ mod script;
 
 pub use cluster::verify_cluster;
 pub use options::{Depth, VerifyOptions};
-pub use plan::{VerifyPlan, compare_manifest, plan};
+pub use plan::{VerifyPlan, compare_manifest, plan, plan_script};
 pub use report::{Finding, VerifyReport};

@@ -21,12 +21,12 @@ use crate::progress::{Interrupt, ProgressHandle};
 /// fit, and [`ErrorKind::Refused`] when a database is to be compared with an archive without one.
 pub fn plan(options: VerifyOptions, progress: ProgressHandle) -> Result<VerifyPlan> {
     let subject = match ScriptSource::open(&options.archive)? {
-        Opened::Script(source)
-            if options.against.is_some() && source.proof().manifest.is_none() =>
-        {
-            return Err(no_manifest());
+        Opened::Script(source) => return plan_script(options, source, progress),
+        Opened::Stream(_) => {
+            let shown = options.archive.display();
+            let message = format!("\"{shown}\" is a pipe, and an archive is read in any order");
+            return Err(Error::new(ErrorKind::Archive, message));
         }
-        Opened::Script(source) => Subject::Script(source),
         Opened::Archive => {
             let archive: Arc<dyn ArchiveReader> = Arc::from(archive::open(&options.archive)?);
             archive.require_manifest()?;
@@ -37,6 +37,22 @@ pub fn plan(options: VerifyOptions, progress: ProgressHandle) -> Result<VerifyPl
         }
     };
     Ok(VerifyPlan { options, subject, progress })
+}
+
+/// As [`plan`], for a script that is opened already, such as one that comes through a pipe.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] when a database is to be compared with a script without a manifest.
+pub fn plan_script(
+    options: VerifyOptions,
+    source: ScriptSource,
+    progress: ProgressHandle,
+) -> Result<VerifyPlan> {
+    if options.against.is_some() && source.proof().manifest.is_none() {
+        return Err(no_manifest());
+    }
+    Ok(VerifyPlan { options, subject: Subject::Script(source), progress })
 }
 
 /// What will be checked; displaying it tells a person.

@@ -12,7 +12,9 @@ fn commands_of_the_readme_work() {
     let Some(installation) = Installation::all().last() else { return };
     let cluster = Cluster::start(installation, "");
     let psql = |script: &str| crate::support::database::psql(&cluster.uri("postgres"), script);
-    for database in ["shop", "shop_clone", "shop_copy", "shop_part", "shop_plain", "shop_script"] {
+    for database in
+        ["shop", "shop_clone", "shop_copy", "shop_part", "shop_piped", "shop_plain", "shop_script"]
+    {
         psql(&format!("create database {database}"));
     }
     let sample = "create table customer(id int primary key, name text);\n\

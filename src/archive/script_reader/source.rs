@@ -28,6 +28,8 @@ pub enum Opened {
     Script(ScriptSource),
     /// A directory, or a file in one of the formats of archives.
     Archive,
+    /// An archive that comes through a pipe, to be gathered before it can be read.
+    Stream(Box<dyn Read + Send>),
 }
 
 /// What was written beside a script when it was made.
@@ -108,8 +110,7 @@ impl ScriptSource {
     /// it is neither script nor archive.
     pub fn open(path: &Path) -> Result<Opened> {
         if path.as_os_str() == STANDARD_INPUT {
-            let name = "standard input".to_owned();
-            return ScriptSource::of(name, 0, Box::new(io::stdin()), None);
+            return ScriptSource::of_stream("standard input".to_owned(), Box::new(io::stdin()));
         }
         let name = path.display().to_string();
         let failed = |error: io::Error| match error.kind() {
@@ -124,8 +125,23 @@ impl ScriptSource {
             return Ok(Opened::Archive);
         }
         let file = File::open(path).map_err(failed)?;
-        let beside = metadata.is_file().then_some(path);
-        ScriptSource::of(name, metadata.len(), Box::new(file), beside)
+        if !metadata.is_file() {
+            return ScriptSource::of_stream(name, Box::new(file));
+        }
+        ScriptSource::of(name, metadata.len(), Box::new(file), Some(path))
+    }
+
+    /// Looks at what comes through a pipe, which can be read once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ScriptSource::open`].
+    pub fn of_stream(name: String, input: Box<dyn Read + Send>) -> Result<Opened> {
+        let (head, input) = look(input).map_err(|error| unreadable(&name, error))?;
+        match is_archive(&head) {
+            true => Ok(Opened::Stream(Box::new(input))),
+            false => ScriptSource::of(name, 0, Box::new(input), None),
+        }
     }
 
     /// Looks at the first bytes of a stream, and for a script at what lies beside it.
@@ -158,6 +174,10 @@ impl ScriptSource {
                 format!("\"{name}\" is an archive inside of a file compressed with {algorithm}"),
             )
             .with_hint("decompress it first; archives are compressed inside"));
+        }
+        if head.is_empty() {
+            return Err(Error::new(ErrorKind::Archive, format!("\"{name}\" is empty"))
+                .with_hint("the program that should have written it has failed, most likely"));
         }
         // UTF-16 holds zero bytes too, and whoever cuts the text into statements says that it is that.
         if memchr::memchr(0, &head).is_some() && !is_utf16(&head) {
@@ -322,7 +342,7 @@ mod tests {
                 encode_block(&Compression::new(algorithm), script.as_bytes()).expect("compresses");
             assert_eq!(text(&packed), script, "{algorithm}");
         }
-        assert_eq!(text(b""), "");
+        assert_eq!(open(b"").err().map(|error| error.kind()), Some(ErrorKind::Archive));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub(super) use self::dump::{
 };
 pub(super) use self::restore::{RestoreArguments, RestoreModeArgument};
 use super::clone::CloneArguments;
+use super::input::STANDARD_INPUT;
 use crate::model::Section;
 use crate::sql::text;
 
@@ -199,8 +200,13 @@ Examples:
   pgark verify shop-20260131T020000Z --quick
   pgark verify shop-20260131T020000Z --against shop_copy")]
 pub(super) struct VerifyArguments {
-    /// Archive to check
-    #[arg(value_name = "ARCHIVE", value_parser = path())]
+    /// Archive to check [default: standard input, which - means too]
+    #[arg(
+        value_name = "ARCHIVE",
+        default_value = STANDARD_INPUT,
+        hide_default_value = true,
+        value_parser = path()
+    )]
     pub(super) archive: PathBuf,
 
     /// Check the checksums of the files and nothing inside them
@@ -242,8 +248,13 @@ Examples:
   pgark inspect shop.dump --extract sales.orders --as csv > orders.csv
   pgark inspect shop.dump --diff postgres://localhost/shop")]
 pub(super) struct InspectArguments {
-    /// Archive to look into
-    #[arg(value_name = "ARCHIVE", value_parser = path())]
+    /// Archive to look into [default: standard input, which - means too]
+    #[arg(
+        value_name = "ARCHIVE",
+        default_value = STANDARD_INPUT,
+        hide_default_value = true,
+        value_parser = path()
+    )]
     pub(super) archive: PathBuf,
 
     /// Print the table of contents in the form of pg_restore --list

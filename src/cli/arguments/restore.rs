@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::super::input::STANDARD_INPUT;
 use super::{ConnectionArguments, Format, Jobs, OutputArguments, SectionArgument, path};
 
 /// Load an archive or a plain script into a database
@@ -23,8 +24,13 @@ Examples:
   pgark restore -d shop_copy -L list shop.dump
   pgark restore -f orders.sql -t orders shop.dump")]
 pub(in crate::cli) struct RestoreArguments {
-    /// Archive or script to load; - is standard input
-    #[arg(value_name = "ARCHIVE", value_parser = path())]
+    /// Archive or script to load [default: standard input, which - means too]
+    #[arg(
+        value_name = "ARCHIVE",
+        default_value = STANDARD_INPUT,
+        hide_default_value = true,
+        value_parser = path()
+    )]
     pub(in crate::cli) archive: PathBuf,
 
     /// Number of connections that load [default: number of cores, at most 8]

@@ -4,6 +4,7 @@ mod demo;
 mod dump_options;
 mod errors;
 mod help;
+mod pipes;
 mod restore_options;
 mod results;
 mod stand_in;

@@ -6,6 +6,7 @@ mod extensions;
 mod failures;
 mod large_objects;
 mod locks;
+mod outputs;
 mod process;
 mod refusals;
 mod script;

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::archive::{self, ArchiveFormat};
+use crate::cli::input::gather;
 use crate::cli::world::World;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::sql::text;
@@ -20,24 +19,33 @@ const TAR_BLOCK: usize = 512;
 /// An archive that is there to be read.
 pub(super) struct Input {
     pub(super) path: PathBuf,
-    /// A copy of standard input, which goes away with it.
-    _copy: Option<NamedTempFile>,
+    /// A copy of what came through a pipe, which goes away with it.
+    _copy: Option<File>,
 }
 
 impl Input {
-    /// Finds the archive; standard input is copied to a file, because entries are read in any order.
+    /// Finds the archive; what comes through a pipe is copied to a file, because entries are read in any
+    /// order.
     pub(super) fn find(name: Option<&str>, world: &World) -> Result<Input> {
-        let input = match name {
-            Some(name) => Input { path: text::path(name), _copy: None },
+        let path = name.map(text::path);
+        let is_pipe = |path: &PathBuf| {
+            std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+        };
+        let folder = &world.temporary_directory;
+        let (path, copy) = match path {
+            Some(path) if !is_pipe(&path) => (path, None),
+            Some(path) => {
+                let failed = || format!("could not open input file \"{}\"", path.display());
+                let pipe = File::open(&path).context(ErrorKind::Storage, failed)?;
+                let (file, path) = gather(pipe, folder, &|| Ok(()))?;
+                (path, Some(file))
+            }
             None => {
-                let failed = || "could not copy standard input to a temporary file".to_owned();
-                let mut copy = NamedTempFile::new_in(&world.temporary_directory)
-                    .context(ErrorKind::Storage, failed)?;
-                std::io::copy(&mut std::io::stdin().lock(), &mut copy)
-                    .context(ErrorKind::Storage, failed)?;
-                Input { path: copy.path().to_owned(), _copy: Some(copy) }
+                let (file, path) = gather(std::io::stdin().lock(), folder, &|| Ok(()))?;
+                (path, Some(file))
             }
         };
+        let input = Input { path, _copy: copy };
         look(&input.path)?;
         Ok(input)
     }
