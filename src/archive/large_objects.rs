@@ -7,14 +7,19 @@
 //! A large object may have 4 TB and there may be millions with a few bytes each, so nothing here holds
 //! an object, and of those that are written only what the manifest says about them.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use super::block::{BlockCodec, EncodedBlock};
+use super::directory::blob_file_name;
 use super::manifest_large_objects::{ManifestLargeObject, ManifestLargeObjects};
 use crate::codec::Sha256Digest;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Oid;
 
 /// The large objects of an entry in the making.
@@ -99,4 +104,83 @@ impl OpenObject {
             hash,
         }
     }
+}
+
+/// The pieces of an entry that are complete, by number, each with what its writer keeps of it.
+#[derive(Debug)]
+pub(super) struct Pieces<T> {
+    /// What messages call the whole.
+    shown: String,
+    complete: Mutex<BTreeMap<usize, (T, Vec<ManifestLargeObject>)>>,
+}
+
+impl<T> Pieces<T> {
+    pub(super) fn new(shown: &Path) -> Self {
+        Pieces { shown: shown.display().to_string(), complete: Mutex::default() }
+    }
+
+    /// Forgets what an earlier attempt at a piece came to.
+    pub(super) fn forget(&self, index: usize) {
+        self.lock().remove(&index);
+    }
+
+    /// Takes over a piece that is complete, unless one of its objects is still open.
+    pub(super) fn complete(
+        &self,
+        index: usize,
+        kept: T,
+        open: Option<OpenObject>,
+        mut objects: Vec<ManifestLargeObject>,
+    ) -> Result<()> {
+        if open.is_some() {
+            return Err(self.internal("an object without an end"));
+        }
+        objects.shrink_to_fit();
+        self.lock().insert(index, (kept, objects));
+        Ok(())
+    }
+
+    /// Returns everything in the order of the pieces, of which there must be so many.
+    pub(super) fn take(&self, pieces: usize) -> Result<(Vec<T>, Vec<ManifestLargeObject>)> {
+        let complete = std::mem::take(&mut *self.lock());
+        if complete.len() != pieces {
+            let reason = format!("{} of {pieces} pieces are complete", complete.len());
+            return Err(self.internal(&reason));
+        }
+        let (kept, objects): (Vec<T>, Vec<_>) = complete.into_values().unzip();
+        Ok((kept, objects.into_iter().flatten().collect()))
+    }
+
+    /// Returns the object that is written.
+    pub(super) fn open<'a>(&self, open: &'a mut Option<OpenObject>) -> Result<&'a mut OpenObject> {
+        open.as_mut().ok_or_else(|| self.internal("bytes outside of an object"))
+    }
+
+    /// Ends the object that is written.
+    pub(super) fn end(
+        &self,
+        open: &mut Option<OpenObject>,
+        hash: u128,
+    ) -> Result<ManifestLargeObject> {
+        let open = open.take().ok_or_else(|| self.internal("the end of no object"))?;
+        Ok(open.finish(hash))
+    }
+
+    fn internal(&self, reason: &str) -> Error {
+        Error::new(ErrorKind::Internal, format!("large objects of \"{}\": {reason}", self.shown))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, (T, Vec<ManifestLargeObject>)>> {
+        self.complete.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the list of objects that lie in files of their own, as a directory and a tar file have it.
+pub(super) fn list_of_files(objects: &[ManifestLargeObject]) -> String {
+    let mut list = String::new();
+    for object in objects {
+        // Text is not written anywhere but into memory, which cannot fail.
+        let _ = writeln!(list, "{} {}", object.oid, blob_file_name(object.oid));
+    }
+    list
 }

@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use proptest::sample::Index;
+
 use super::check::{Depth, check};
 use super::toc::Toc;
 use super::{
@@ -80,7 +82,7 @@ pub(super) fn read(reader: &dyn ArchiveReader, id: i32) -> Result<String> {
 }
 
 /// Reads everything of an archive that may be anything.
-pub(super) fn read_all(path: &Path) {
+fn read_all(path: &Path) {
     let Ok(reader) = open(path) else { return };
     for entry in reader.entries() {
         reader.data_size(entry);
@@ -92,4 +94,24 @@ pub(super) fn read_all(path: &Path) {
         }
     }
     let _ = check(&*reader, Depth::Full, &silent(), &Interrupt::default());
+}
+
+/// Changes bytes of an archive, cuts it, adds bytes behind, and reads everything that is left.
+pub(super) fn read_mutated(
+    path: &Path,
+    mut bytes: Vec<u8>,
+    changes: &[(Index, u8)],
+    cut: Option<Index>,
+    more: &[u8],
+) {
+    for (place, value) in changes {
+        let place = place.index(bytes.len());
+        bytes[place] = *value;
+    }
+    if let Some(cut) = cut {
+        bytes.truncate(cut.index(bytes.len()));
+    }
+    bytes.extend(more);
+    std::fs::write(path, &bytes).expect("writes");
+    read_all(path);
 }

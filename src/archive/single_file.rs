@@ -204,7 +204,7 @@ impl SingleFile {
     fn seek(&mut self, to: SeekFrom) -> Result<()> {
         match self.file().seek(to) {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.storage(&self.shown(), error)),
+            Err(error) => Err(storage(&self.shown(), error)),
         }
     }
 
@@ -267,7 +267,7 @@ impl SingleFile {
         let mut reader = HashingReader::new(BufReader::with_capacity(1 << 18, self.file()));
         match io::copy(&mut reader, &mut io::sink()) {
             Ok(_) => Ok(reader.finish().0),
-            Err(error) => Err(self.storage(&self.shown(), error)),
+            Err(error) => Err(storage(&self.shown(), error)),
         }
     }
 
@@ -281,14 +281,19 @@ impl SingleFile {
         let mut out = BufWriter::with_capacity(1 << 18, &mut staged);
         let written = write(&mut out).and_then(|()| out.flush());
         drop(out);
-        written.map_err(|error| self.storage(path, error))?;
+        written.map_err(|error| storage(path, error))?;
         Ok(staged)
     }
+}
 
-    fn storage(&self, path: &Path, source: io::Error) -> Error {
-        Error::new(ErrorKind::Storage, format!("could not write \"{}\"", path.display()))
-            .with_source(source)
-    }
+/// Returns the error of writing an archive that is a single file.
+pub(super) fn storage(shown: &Path, source: io::Error) -> Error {
+    let kind = match source.kind() {
+        // What the writers of the table of contents say of text that cannot be stored.
+        io::ErrorKind::InvalidInput => ErrorKind::Internal,
+        _ => ErrorKind::Storage,
+    };
+    Error::new(kind, format!("could not write \"{}\"", shown.display())).with_source(source)
 }
 
 /// Returns where a file stands that can be written again at places where it was written.

@@ -66,7 +66,11 @@ impl<R: BufRead> Lz4Reader<R> {
                     None => return Ok(false),
                     Some(frame) => {
                         self.window.clear();
-                        self.block.resize(frame.block_max, 0);
+                        if self.block.len() < frame.block_max {
+                            // Fresh zeros cost nothing before they are touched, and most large
+                            // objects touch little of 4 MiB.
+                            self.block = vec![0; frame.block_max];
+                        }
                         self.frame = Some(frame);
                     }
                 },

@@ -4,21 +4,21 @@
 //! 3 | entry id | oid, chunks | oid, chunks | ...  piece 0 | oid, chunks ...  piece 1 | 0
 //! ```
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::LARGE_OBJECTS_BLOCK;
-use super::writer::{Block, Out, storage};
+use super::writer::{Block, Out};
 use crate::archive::block::{BlockCodec, EncodedBlock};
-use crate::archive::large_objects::OpenObject;
+use crate::archive::large_objects::{OpenObject, Pieces};
 use crate::archive::primitive::PrimitiveWriter;
+use crate::archive::single_file::storage;
 use crate::archive::{
     LargeObjectPiece, LargeObjectsWriter, ManifestLargeObject, ManifestLargeObjects,
 };
 use crate::codec::{ADLER32_START, HashingWriter, adler32_join};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::{DumpId, Oid};
 
 /// The large objects of one entry.
@@ -32,20 +32,19 @@ struct Shared {
     dump_id: DumpId,
     codec: BlockCodec,
     out: Arc<Out>,
-    /// The pieces that are complete, by number.
-    pieces: Mutex<BTreeMap<usize, (File, Vec<ManifestLargeObject>)>>,
+    pieces: Pieces<File>,
 }
 
 impl CustomLargeObjects {
     pub(super) fn new(dump_id: DumpId, codec: BlockCodec, out: Arc<Out>) -> Self {
-        let shared = Shared { dump_id, codec, out, pieces: Mutex::default() };
-        CustomLargeObjects { shared: Arc::new(shared) }
+        let pieces = Pieces::new(&out.shown);
+        CustomLargeObjects { shared: Arc::new(Shared { dump_id, codec, out, pieces }) }
     }
 }
 
 impl LargeObjectsWriter for CustomLargeObjects {
     fn piece(&self, index: usize) -> Result<Box<dyn LargeObjectPiece>> {
-        self.shared.lock().remove(&index);
+        self.shared.pieces.forget(index);
         let out = &self.shared.out;
         let spool = tempfile::tempfile_in(&out.spool_folder)
             .map_err(|error| storage(&out.spool_folder, error))?;
@@ -61,12 +60,7 @@ impl LargeObjectsWriter for CustomLargeObjects {
 
     fn finish(&self, pieces: usize) -> Result<ManifestLargeObjects> {
         let shared = &*self.shared;
-        let complete = std::mem::take(&mut *shared.lock());
-        if complete.len() != pieces {
-            let reason = format!("{} of {pieces} pieces are complete", complete.len());
-            return Err(shared.internal(&reason));
-        }
-        let (mut parts, objects): (Vec<File>, Vec<_>) = complete.into_values().unzip();
+        let (mut parts, objects) = shared.pieces.take(pieces)?;
         let mut tail = Vec::new();
         let mut content = HashingWriter::new(io::sink());
         let hashed = PrimitiveWriter::new(&mut tail).integer(0).and_then(|()| {
@@ -84,19 +78,8 @@ impl LargeObjectsWriter for CustomLargeObjects {
             file: shared.out.file_name(),
             stored_bytes,
             sha256,
-            objects: objects.into_iter().flatten().collect(),
+            objects,
         })
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, (File, Vec<ManifestLargeObject>)>> {
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn internal(&self, reason: &str) -> Error {
-        let shown = self.out.shown.display();
-        Error::new(ErrorKind::Internal, format!("large objects of \"{shown}\": {reason}"))
     }
 }
 
@@ -115,10 +98,7 @@ struct CustomPiece {
 impl CustomPiece {
     /// Writes stored bytes of the open object.
     fn store(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(open) = &mut self.open else {
-            return Err(self.shared.internal("bytes outside of an object"));
-        };
-        open.stored(bytes);
+        self.shared.pieces.open(&mut self.open)?.stored(bytes);
         self.spool.write_all(bytes).map_err(|error| storage(&self.shared.out.shown, error))
     }
 }
@@ -151,22 +131,14 @@ impl LargeObjectPiece for CustomPiece {
     fn end(&mut self, hash: u128) -> Result<()> {
         let tail = self.shared.codec.tail(self.adler32)?;
         self.store(&tail)?;
-        match self.open.take() {
-            Some(open) => self.objects.push(open.finish(hash)),
-            None => return Err(self.shared.internal("the end of no object")),
-        }
+        self.objects.push(self.shared.pieces.end(&mut self.open, hash)?);
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let CustomPiece { shared, index, spool, open, mut objects, .. } = *self;
-        if open.is_some() {
-            return Err(shared.internal("an object without an end"));
-        }
-        objects.shrink_to_fit();
+        let CustomPiece { shared, index, spool, open, objects, .. } = *self;
         let spool =
             spool.into_inner().map_err(|error| storage(&shared.out.shown, error.into_error()))?;
-        shared.lock().insert(index, (spool, objects));
-        Ok(())
+        shared.pieces.complete(index, spool, open, objects)
     }
 }

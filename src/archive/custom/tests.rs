@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::archive::sample::{read, read_all, text_of, toc, write, write_data};
+use crate::archive::sample::{read, read_mutated, text_of, toc, write, write_data};
 use crate::archive::{ArchiveFormat, ArchivePlace, ArchiveReader, ManifestState, create, open};
 use crate::codec::{Algorithm, Compression};
 use crate::error::ErrorKind;
@@ -137,17 +137,8 @@ proptest! {
         let folder = tempfile::tempdir().expect("temp");
         let path = folder.path().join("a.dump");
         write(CUSTOM, &path, algorithm, &[2, 1], &[1, 2]);
-        let mut bytes =
+        let bytes =
             if placed { std::fs::read(&path).expect("reads") } else { without_positions(&path) };
-        for (place, value) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = value;
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
-        bytes.extend(more);
-        std::fs::write(&path, &bytes).expect("writes");
-        read_all(&path);
+        read_mutated(&path, bytes, &changes, cut, &more);
     }
 }

@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TABLE_BLOCK;
@@ -24,7 +24,7 @@ use crate::archive::data_file::{DataTarget, Destination};
 use crate::archive::in_order::InOrder;
 use crate::archive::manifest::ManifestToc;
 use crate::archive::primitive::PrimitiveWriter;
-use crate::archive::single_file::SingleFile;
+use crate::archive::single_file::{SingleFile, storage};
 use crate::archive::toc::{self, Toc};
 use crate::archive::{
     ArchivePlace, ArchiveWriter, DataFileSummary, DataFileWriter, DataOrder, LargeObjectsWriter,
@@ -119,14 +119,6 @@ fn write_toc(
     written.map_err(|error| storage(&shown, error))?;
     let (_, digest, bytes) = out.finish();
     Ok((digest, bytes))
-}
-
-pub(super) fn storage(shown: &Path, source: io::Error) -> Error {
-    let kind = match source.kind() {
-        io::ErrorKind::InvalidInput => ErrorKind::Internal,
-        _ => ErrorKind::Storage,
-    };
-    Error::new(kind, format!("could not write \"{}\"", shown.display())).with_source(source)
 }
 
 impl Out {

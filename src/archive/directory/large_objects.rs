@@ -5,21 +5,18 @@
 //! blob_OID.dat[.gz|.lz4|.zst]
 //! ```
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 use super::writer::FinishedFiles;
 use crate::archive::block::{BlockCodec, EncodedBlock};
+use crate::archive::large_objects::{OpenObject, Pieces, list_of_files};
 use crate::archive::{
     LargeObjectPiece, LargeObjectsWriter, ManifestLargeObject, ManifestLargeObjects,
 };
-use crate::codec::{Sha256Digest, sha256};
+use crate::codec::sha256;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::{DumpId, Oid};
 
@@ -45,8 +42,7 @@ struct Shared {
     final_folder: PathBuf,
     codec: BlockCodec,
     files: Arc<FinishedFiles>,
-    /// The objects of the pieces that are complete, by the number of the piece.
-    pieces: Mutex<BTreeMap<usize, Vec<ManifestLargeObject>>>,
+    pieces: Pieces<()>,
 }
 
 impl DirectoryLargeObjects {
@@ -58,7 +54,7 @@ impl DirectoryLargeObjects {
         files: Arc<FinishedFiles>,
     ) -> Self {
         let (folder, final_folder) = folders;
-        let pieces = Mutex::default();
+        let pieces = Pieces::new(&final_folder.join(&list));
         let shared = Shared { dump_id, list, folder, final_folder, codec, files, pieces };
         DirectoryLargeObjects { shared: Arc::new(shared) }
     }
@@ -66,28 +62,20 @@ impl DirectoryLargeObjects {
 
 impl LargeObjectsWriter for DirectoryLargeObjects {
     fn piece(&self, index: usize) -> Result<Box<dyn LargeObjectPiece>> {
-        self.shared.lock().remove(&index);
+        self.shared.pieces.forget(index);
         Ok(Box::new(DirectoryPiece {
             shared: Arc::clone(&self.shared),
             index,
             open: None,
+            file: None,
             objects: Vec::new(),
         }))
     }
 
     fn finish(&self, pieces: usize) -> Result<ManifestLargeObjects> {
-        let complete = std::mem::take(&mut *self.shared.lock());
-        if complete.len() != pieces {
-            let reason = format!("{} of {pieces} pieces are complete", complete.len());
-            return Err(self.shared.internal(&reason));
-        }
-        let objects: Vec<_> = complete.into_values().flatten().collect();
-        let mut list = String::new();
-        for object in &objects {
-            // Text is not written anywhere but into memory, which cannot fail.
-            let _ = writeln!(list, "{} {}", object.oid, file_name(object.oid));
-        }
         let shared = &*self.shared;
+        let (_, objects) = shared.pieces.take(pieces)?;
+        let list = list_of_files(&objects);
         File::create_new(shared.folder.join(&shared.list))
             .and_then(|mut file| file.write_all(list.as_bytes()))
             .map_err(|error| shared.storage(&shared.list, error))?;
@@ -104,18 +92,10 @@ impl LargeObjectsWriter for DirectoryLargeObjects {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, Vec<ManifestLargeObject>>> {
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn storage(&self, name: &str, source: io::Error) -> Error {
         let shown = self.final_folder.join(name);
         Error::new(ErrorKind::Storage, format!("could not write \"{}\"", shown.display()))
             .with_source(source)
-    }
-
-    fn internal(&self, reason: &str) -> Error {
-        Error::new(ErrorKind::Internal, format!("large objects of \"{}\": {reason}", self.list))
     }
 }
 
@@ -125,17 +105,9 @@ struct DirectoryPiece {
     shared: Arc<Shared>,
     index: usize,
     open: Option<OpenObject>,
+    /// The file of the open object and its name.
+    file: Option<(File, String)>,
     objects: Vec<ManifestLargeObject>,
-}
-
-#[derive(Debug)]
-struct OpenObject {
-    oid: Oid,
-    name: String,
-    file: File,
-    hasher: Sha256,
-    raw_bytes: u64,
-    stored_bytes: u64,
 }
 
 impl LargeObjectPiece for DirectoryPiece {
@@ -156,46 +128,30 @@ impl LargeObjectPiece for DirectoryPiece {
                 let shown = self.shared.final_folder.join(&name);
                 format!("could not create \"{}\"", shown.display())
             })?;
-        let hasher = Sha256::new();
-        self.open = Some(OpenObject { oid, name, file, hasher, raw_bytes: 0, stored_bytes: 0 });
+        self.open = Some(OpenObject::new(oid));
+        self.file = Some((file, name));
         Ok(())
     }
 
     fn write(&mut self, block: &EncodedBlock) -> Result<()> {
-        let Some(open) = &mut self.open else {
-            return Err(self.shared.internal("bytes outside of an object"));
-        };
-        open.file
-            .write_all(&block.bytes)
-            .map_err(|error| self.shared.storage(&open.name, error))?;
-        open.hasher.update(&block.bytes);
+        let open = self.shared.pieces.open(&mut self.open)?;
+        if let Some((file, name)) = &mut self.file {
+            let written = file.write_all(&block.bytes);
+            written.map_err(|error| self.shared.storage(name, error))?;
+        }
+        open.stored(&block.bytes);
         open.raw_bytes += block.raw_bytes;
-        open.stored_bytes += block.bytes.len() as u64;
         Ok(())
     }
 
     fn end(&mut self, hash: u128) -> Result<()> {
-        let Some(open) = self.open.take() else {
-            return Err(self.shared.internal("the end of no object"));
-        };
-        self.objects.push(ManifestLargeObject {
-            oid: open.oid,
-            class: 0,
-            raw_bytes: open.raw_bytes,
-            stored_bytes: open.stored_bytes,
-            sha256: Sha256Digest(open.hasher.finalize().into()),
-            hash,
-        });
+        self.objects.push(self.shared.pieces.end(&mut self.open, hash)?);
+        self.file = None;
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let DirectoryPiece { shared, index, open, mut objects } = *self;
-        if open.is_some() {
-            return Err(shared.internal("an object without an end"));
-        }
-        objects.shrink_to_fit();
-        shared.lock().insert(index, objects);
-        Ok(())
+        let DirectoryPiece { shared, index, open, objects, .. } = *self;
+        shared.pieces.complete(index, (), open, objects)
     }
 }

@@ -3,17 +3,16 @@
 //! A piece is gathered as finished members in a file without a name. An object's size stands before
 //! its bytes and is known after them, so the head is put in at the end.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::member::{self, UNIT};
-use super::writer::{Out, Waiting, modified, storage};
+use super::writer::{Out, Waiting, modified};
 use crate::archive::block::{BlockCodec, EncodedBlock};
 use crate::archive::directory::blob_file_name;
-use crate::archive::large_objects::OpenObject;
+use crate::archive::large_objects::{OpenObject, Pieces, list_of_files};
+use crate::archive::single_file::storage;
 use crate::archive::{
     LargeObjectPiece, LargeObjectsWriter, ManifestLargeObject, ManifestLargeObjects,
 };
@@ -33,20 +32,19 @@ struct Shared {
     /// The name of the list.
     list: String,
     out: Arc<Out>,
-    /// The pieces that are complete, by number.
-    pieces: Mutex<BTreeMap<usize, (File, Vec<ManifestLargeObject>)>>,
+    pieces: Pieces<File>,
 }
 
 impl TarLargeObjects {
     pub(super) fn new(dump_id: DumpId, list: String, out: Arc<Out>) -> Self {
-        let shared = Shared { dump_id, list, out, pieces: Mutex::default() };
-        TarLargeObjects { shared: Arc::new(shared) }
+        let pieces = Pieces::new(&out.shown);
+        TarLargeObjects { shared: Arc::new(Shared { dump_id, list, out, pieces }) }
     }
 }
 
 impl LargeObjectsWriter for TarLargeObjects {
     fn piece(&self, index: usize) -> Result<Box<dyn LargeObjectPiece>> {
-        self.shared.lock().remove(&index);
+        self.shared.pieces.forget(index);
         let folder = &self.shared.out.spool_folder;
         let spool = tempfile::tempfile_in(folder).map_err(|error| storage(folder, error))?;
         Ok(Box::new(TarPiece {
@@ -64,18 +62,8 @@ impl LargeObjectsWriter for TarLargeObjects {
 
     fn finish(&self, pieces: usize) -> Result<ManifestLargeObjects> {
         let shared = &*self.shared;
-        let complete = std::mem::take(&mut *shared.lock());
-        if complete.len() != pieces {
-            let reason = format!("{} of {pieces} pieces are complete", complete.len());
-            return Err(shared.internal(&reason));
-        }
-        let (parts, objects): (Vec<File>, Vec<_>) = complete.into_values().unzip();
-        let objects: Vec<ManifestLargeObject> = objects.into_iter().flatten().collect();
-        let mut list = String::new();
-        for object in &objects {
-            // Text is not written anywhere but into memory, which cannot fail.
-            let _ = writeln!(list, "{} {}", object.oid, blob_file_name(object.oid));
-        }
+        let (parts, objects) = shared.pieces.take(pieces)?;
+        let list = list_of_files(&objects);
         let described = ManifestLargeObjects {
             dump_id: shared.dump_id.0,
             file: shared.list.clone(),
@@ -86,17 +74,6 @@ impl LargeObjectsWriter for TarLargeObjects {
         let waiting = Waiting::LargeObjects { parts, list_name: shared.list.clone(), list };
         shared.out.add(shared.dump_id, waiting)?;
         Ok(described)
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, (File, Vec<ManifestLargeObject>)>> {
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn internal(&self, reason: &str) -> Error {
-        let shown = self.out.shown.display();
-        Error::new(ErrorKind::Internal, format!("large objects of \"{shown}\": {reason}"))
     }
 }
 
@@ -146,9 +123,7 @@ impl LargeObjectPiece for TarPiece {
     }
 
     fn write(&mut self, block: &EncodedBlock) -> Result<()> {
-        let Some(open) = &mut self.open else {
-            return Err(self.shared.internal("bytes outside of an object"));
-        };
+        let open = self.shared.pieces.open(&mut self.open)?;
         open.stored(&block.bytes);
         open.raw_bytes += block.raw_bytes;
         self.pending.extend_from_slice(&block.bytes);
@@ -156,12 +131,9 @@ impl LargeObjectPiece for TarPiece {
     }
 
     fn end(&mut self, hash: u128) -> Result<()> {
-        let Some(open) = self.open.take() else {
-            return Err(self.shared.internal("the end of no object"));
-        };
-        let object = open.finish(hash);
+        let object = self.shared.pieces.end(&mut self.open, hash)?;
         let head = member::encode(&blob_file_name(object.oid), object.stored_bytes, self.modified)
-            .ok_or_else(|| self.shared.internal("a name is too long"))?;
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the name of a member is too long"))?;
         match self.start.checked_sub(self.position).and_then(|at| usize::try_from(at).ok()) {
             Some(at) => self.pending[at..at + UNIT].copy_from_slice(&head),
             None => {
@@ -176,12 +148,7 @@ impl LargeObjectPiece for TarPiece {
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.flush()?;
-        let TarPiece { shared, index, spool, open, mut objects, .. } = *self;
-        if open.is_some() {
-            return Err(shared.internal("an object without an end"));
-        }
-        objects.shrink_to_fit();
-        shared.lock().insert(index, (spool, objects));
-        Ok(())
+        let TarPiece { shared, index, spool, open, objects, .. } = *self;
+        shared.pieces.complete(index, spool, open, objects)
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::archive::sample::{read, read_all, text_of, write};
+use crate::archive::sample::{read, read_mutated, text_of, write};
 use crate::archive::{ArchiveFormat, open};
 use crate::codec::Algorithm;
 use crate::error::ErrorKind;
@@ -74,16 +74,7 @@ proptest! {
         let folder = tempfile::tempdir().expect("temp");
         let path = folder.path().join("a.tar");
         write(TAR, &path, Algorithm::None, &[2, 1], &[1, 2]);
-        let mut bytes = std::fs::read(&path).expect("reads");
-        for (place, value) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = value;
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
-        bytes.extend(more);
-        std::fs::write(&path, &bytes).expect("writes");
-        read_all(&path);
+        let bytes = std::fs::read(&path).expect("reads");
+        read_mutated(&path, bytes, &changes, cut, &more);
     }
 }

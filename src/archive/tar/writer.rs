@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -16,7 +16,7 @@ use crate::archive::block::BlockCodec;
 use crate::archive::data_file::{DataTarget, Destination};
 use crate::archive::in_order::InOrder;
 use crate::archive::manifest::ManifestToc;
-use crate::archive::single_file::SingleFile;
+use crate::archive::single_file::{SingleFile, storage};
 use crate::archive::toc::{self, TOC_FILE, Toc};
 use crate::archive::{
     ArchiveFormat, ArchivePlace, ArchiveWriter, DataFileSummary, DataFileWriter, DataOrder,
@@ -79,14 +79,6 @@ impl TarWriter {
         let out = Arc::new(Out { shown, spool_folder, state: Mutex::new(state) });
         Ok(TarWriter { toc, described, out })
     }
-}
-
-pub(super) fn storage(shown: &Path, source: io::Error) -> Error {
-    let kind = match source.kind() {
-        io::ErrorKind::InvalidInput => ErrorKind::Internal,
-        _ => ErrorKind::Storage,
-    };
-    Error::new(kind, format!("could not write \"{}\"", shown.display())).with_source(source)
 }
 
 /// Returns when a file was changed, in seconds since 1970.
