@@ -21,13 +21,11 @@ pub(super) async fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let options = VerifyOptions {
-        archive: arguments.archive.clone(),
         depth: if arguments.quick { Depth::Quick } else { Depth::Full },
-        against: None,
         jobs: world.jobs(arguments.jobs),
-        lock_wait_timeout: None,
         owners: !arguments.no_owner,
         privileges: !arguments.no_privileges,
+        ..VerifyOptions::new(&arguments.archive)
     };
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();

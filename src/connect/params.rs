@@ -140,6 +140,25 @@ pub struct ConnectParams {
 }
 
 impl ConnectParams {
+    /// Takes a connection string or a URI for what it says, without any environment.
+    ///
+    /// ```
+    /// use pgark::connect::ConnectParams;
+    ///
+    /// let shop = ConnectParams::parse("postgresql://backup@db.example:6432/shop?sslmode=require")?;
+    /// assert_eq!(shop.database(), "shop");
+    /// assert!(ConnectParams::parse("postgresql://db.example:port/shop").is_err());
+    /// # Ok::<(), pgark::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] when it cannot be understood.
+    pub fn parse(text: &str) -> Result<ConnectParams> {
+        let request = ConnectRequest { dbname: Some(text.to_owned()), ..ConnectRequest::default() };
+        ConnectParams::resolve(&request, &Environment::default())
+    }
+
     /// Works out what `request` means in `environment`.
     ///
     /// Reads the service file and the passfile, and nothing else; does not touch the network. A request

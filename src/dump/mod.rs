@@ -10,6 +10,37 @@
 //!
 //! A plan can be printed and refused; it already holds the locks and the snapshot, so what it says is
 //! what will be dumped. Nothing appears under the output's name before everything is in it.
+//!
+//! ```no_run
+//! use chrono::Local;
+//! use pgark::archive::ArchiveFormat;
+//! use pgark::connect::ConnectParams;
+//! use pgark::dump::{self, DumpContent, DumpOptions};
+//! use pgark::progress::{Interrupt, silent};
+//! use pgark::select::{SelectionRequest, TablePattern};
+//!
+//! # async fn example() -> pgark::Result<()> {
+//! let shop = ConnectParams::parse("postgresql://backup@db.example/shop")?;
+//! let options = DumpOptions {
+//!     format: ArchiveFormat::Custom,
+//!     compression: "zstd:9".parse()?,
+//!     content: DumpContent::EVERYTHING,
+//!     selection: SelectionRequest {
+//!         schemas: vec!["sales".to_owned()],
+//!         exclude_table_data: vec![TablePattern::new("sales.log*")],
+//!         ..SelectionRequest::default()
+//!     },
+//!     ..DumpOptions::new(shop, "/backups/sales.dump", Local::now())
+//! };
+//! let interrupt = Interrupt::default();
+//! let plan = dump::plan(options, silent(), &interrupt).await?;
+//! for table in &plan.summary().tables {
+//!     println!("{}.{}: {} bytes on disk", table.schema, table.name, table.bytes);
+//! }
+//! let report = plan.run(interrupt).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod block;
 mod cluster;

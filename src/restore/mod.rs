@@ -8,6 +8,26 @@
 //! [`plan`] changes nothing and refuses what cannot succeed. What runs when is decided by `schedule`
 //! (pure); how it runs, by `worker`. The authority for what an entry means and in which round it runs
 //! is PostgreSQL's `pg_backup_archiver.c`.
+//!
+//! ```no_run
+//! use pgark::connect::ConnectParams;
+//! use pgark::progress::{Interrupt, silent};
+//! use pgark::restore::{self, RestoreOptions};
+//!
+//! # async fn example() -> pgark::Result<()> {
+//! let server = ConnectParams::parse("postgresql://postgres@db.example/postgres")?;
+//! let options = RestoreOptions {
+//!     create: true,
+//!     jobs: 4,
+//!     ..RestoreOptions::new("/backups/shop.dump", server)
+//! };
+//! let plan = restore::plan(options, silent()).await?;
+//! println!("{plan}");
+//! let report = plan.run(Interrupt::default()).await?;
+//! // Statements that failed did not end the run; together they are one error.
+//! report.partial().map_or(Ok(()), Err)
+//! # }
+//! ```
 
 mod analyze;
 mod clean;

@@ -32,3 +32,18 @@ pub struct VerifyOptions {
     /// Whether privileges are compared.
     pub privileges: bool,
 }
+
+impl VerifyOptions {
+    /// Makes the options of a full check of an archive alone.
+    pub fn new(archive: impl Into<PathBuf>) -> Self {
+        VerifyOptions {
+            archive: archive.into(),
+            depth: Depth::Full,
+            against: None,
+            jobs: 1,
+            lock_wait_timeout: None,
+            owners: true,
+            privileges: true,
+        }
+    }
+}
