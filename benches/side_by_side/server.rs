@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use crate::measure::ticks_of;
 
@@ -69,18 +69,13 @@ impl Server {
         Ok(server)
     }
 
-    /// Makes one of the databases unless an earlier run has finished it.
-    pub(crate) fn ensure(&self, database: &str) -> anyhow::Result<()> {
+    /// Makes a database by a script unless an earlier run has finished it.
+    pub(crate) fn ensure_by(&self, database: &str, script: &str) -> anyhow::Result<()> {
         let comment =
             "select shobj_description(oid, 'pg_database') from pg_database where datname = ";
         if self.psql("postgres", &format!("{comment}'{database}'"))?.trim() == "complete" {
             return Ok(());
         }
-        let script = match database {
-            "mixed" => include_str!("mixed.sql"),
-            "many" => include_str!("many.sql"),
-            other => bail!("no script makes the database {other}"),
-        };
         eprintln!("side_by_side: making the database {database} at scale {}", self.scale);
         self.create(database)?;
         self.psql(database, script)?;

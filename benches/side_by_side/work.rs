@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::bail;
+
 use crate::measure::{Run, measured};
 use crate::server::Server;
 
@@ -70,7 +72,12 @@ impl Work {
 
     /// Makes what the work needs: its database, and for a restore an archive written by this pgark.
     pub(crate) fn prepare(&self, server: &Server, pgark: &Path) -> anyhow::Result<()> {
-        server.ensure(self.database)?;
+        let script = match self.database {
+            "mixed" => include_str!("mixed.sql"),
+            "many" => include_str!("many.sql"),
+            other => bail!("no script makes the database {other}"),
+        };
+        server.ensure_by(self.database, script)?;
         if matches!(self.task, Task::Restore) {
             let path = archive(server, self.database);
             remove(&path)?;
