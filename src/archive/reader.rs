@@ -340,11 +340,48 @@ pub(super) fn read_large_object_list(
             _ => Err(Error::new(
                 ErrorKind::Archive,
                 format!(
-                    "\"{}\" does not list a large object in the line {line:?}",
-                    shown.display()
+                    "\"{}\" does not list a large object in the line {:?}",
+                    shown.display(),
+                    // A file without line ends is one line.
+                    line.chars().take(200).collect::<String>()
                 ),
             )),
         }
     };
     text.lines().map(read_line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn listed(text: &[u8]) -> Result<Vec<LargeObjectFile>> {
+        read_large_object_list(Box::new(Cursor::new(text.to_vec())), Path::new("blobs.toc"))
+    }
+
+    #[test]
+    fn lists_of_large_objects_name_files_of_the_archive_only() {
+        let objects = listed(b"7 blob_7.dat\n4000000000\tblob_4000000000.dat\n").expect("reads");
+        assert_eq!(objects.iter().map(|object| object.oid).collect::<Vec<_>>(), [7, 4_000_000_000]);
+        for line in
+            ["7", "7 ", "x blob_7.dat", "-7 blob_7.dat", "5000000000 b", "7 ../b", "7 /b", ""]
+        {
+            let error = listed(format!("1 blob_1.dat\n{line}\n").as_bytes()).expect_err(line);
+            let shown = error.to_string();
+            assert!(shown.contains("blobs.toc") && shown.contains(&format!("{line:?}")), "{shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn noise_never_panics(noise in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = listed(&noise);
+            let text: String = noise.iter().map(|byte| char::from(b"07 \t\nab./_"[usize::from(byte % 10)])).collect();
+            let _ = listed(text.as_bytes());
+        }
+    }
 }

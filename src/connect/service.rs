@@ -112,6 +112,7 @@ fn parse(text: &str, path: &Path, service: &str, settings: &mut Settings) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const FILE: &str =
         "# services\n[other]\nhost=wrong\n\n[db]\nhost=right\nport=6000\n\n[third]\nhost=wrong\n";
@@ -143,6 +144,17 @@ mod tests {
                 error.message().starts_with("line 2 ") && error.message().contains(complaint),
                 "{error}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn noise_never_panics(
+            text in any::<String>(),
+            lines in prop::collection::vec("(\\[db\\]|\\[|\\]|[a-z]{0,8}=.{0,8}|ldap|[ #=].{0,8})", 0..8),
+        ) {
+            let _ = read(&text, "db");
+            let _ = read(&lines.join("\n"), "db");
         }
     }
 }
