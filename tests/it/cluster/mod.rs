@@ -5,6 +5,7 @@
 mod drop_in;
 mod folder;
 mod restore;
+mod security_labels;
 
 use crate::support::cluster::Cluster;
 use crate::support::database::psql;
