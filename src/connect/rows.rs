@@ -21,7 +21,8 @@ pub struct Rows {
     columns: Columns,
     text: String,
     cells: Vec<Cell>,
-    count: usize,
+    /// Where the values of each row begin in the text.
+    starts: Vec<usize>,
 }
 
 /// The column names, and where the last look-up succeeded: readers ask for the columns of every row in
@@ -32,9 +33,11 @@ struct Columns {
     next: AtomicUsize,
 }
 
+/// Small, because the columns of 20,000 tables are two million of them.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
-    start: usize,
+    /// Counted from the beginning of its row: a message holds 1 GiB at most, so it fits.
+    start: u32,
     /// [`NULL`] or the length in bytes.
     length: i32,
 }
@@ -58,9 +61,10 @@ impl Rows {
         if usize::from(body.u16()?) != self.columns.names.len() {
             return None;
         }
+        let row = self.text.len();
         for _ in 0..self.columns.names.len() {
             let length = body.i32()?;
-            let start = self.text.len();
+            let start = u32::try_from(self.text.len() - row).ok()?;
             if length == NULL {
                 self.cells.push(Cell { start, length });
                 continue;
@@ -71,10 +75,11 @@ impl Rows {
                 Ok(value) if !value.as_bytes().contains(&0xf4) => self.text.push_str(value),
                 _ => self.text.push_str(&text::decode(value)),
             }
-            let length = i32::try_from(self.text.len() - start).ok()?;
+            let end = self.text.len() - row;
+            let length = i32::try_from(end - start as usize).ok()?;
             self.cells.push(Cell { start, length });
         }
-        self.count += 1;
+        self.starts.push(row);
         Some(())
     }
 
@@ -85,12 +90,12 @@ impl Rows {
 
     /// Returns the number of rows.
     pub fn len(&self) -> usize {
-        self.count
+        self.starts.len()
     }
 
     /// Tells whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.starts.is_empty()
     }
 
     /// Returns the names of the columns.
@@ -100,7 +105,7 @@ impl Rows {
 
     /// Returns the row at `index`, counted from 0.
     pub fn get(&self, index: usize) -> Option<Row<'_>> {
-        (index < self.count).then_some(Row { rows: self, index })
+        (index < self.len()).then_some(Row { rows: self, index })
     }
 
     /// Returns the first row.
@@ -112,7 +117,7 @@ impl Rows {
     ///
     /// Any other number of rows is an error of kind [`ErrorKind::Server`].
     pub fn single(&self) -> Result<Row<'_>> {
-        match self.count {
+        match self.len() {
             1 => Ok(Row { rows: self, index: 0 }),
             count => Err(self.unexpected(format!("one row was expected, {count} came"))),
         }
@@ -120,7 +125,7 @@ impl Rows {
 
     /// Returns the rows in the order the server sent them.
     pub fn iter(&self) -> RowsIter<'_> {
-        RowsIter { rows: self, range: 0..self.count }
+        RowsIter { rows: self, range: 0..self.len() }
     }
 
     fn unexpected(&self, what: String) -> Error {
@@ -241,7 +246,8 @@ impl<'a> Row<'a> {
 
     fn value(&self, cell: Cell) -> Option<&'a str> {
         let length = usize::try_from(cell.length).ok()?;
-        self.rows.text.get(cell.start..cell.start + length)
+        let start = self.rows.starts.get(self.index)? + cell.start as usize;
+        self.rows.text.get(start..start + length)
     }
 
     fn error(&self, column: &str, what: &str) -> Error {

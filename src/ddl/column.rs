@@ -26,7 +26,7 @@ pub(super) fn definition(writer: &Writer<'_>, table: &Table, column: &Column) ->
         text.push(' ');
         text.push_str(&clause);
     }
-    if let Some((schema, name)) = &column.collation {
+    if let Some((schema, name)) = column.collation.as_deref() {
         text.push_str(&format!(" COLLATE {}", writer.quoting.qualified(schema, name)));
     }
     Some(text)

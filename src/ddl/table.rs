@@ -229,7 +229,7 @@ fn label(writer: &mut Writer<'_>, object: &Object, table: &Table, word: &str) {
 /// Comments on constraints that have no entry of their own.
 fn comment_on_constraints(writer: &mut Writer<'_>, object: &Object, table: &Table) {
     for column in &table.columns {
-        let comment = column.not_null.as_ref().and_then(|constraint| constraint.comment.as_ref());
+        let comment = column.not_null.as_ref().and_then(|constraint| constraint.comment.as_deref());
         if let Some((name, text)) = comment {
             let name = writer.identifier(name);
             let target = Target {

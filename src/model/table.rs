@@ -124,7 +124,7 @@ pub struct Column {
     /// `attfdwoptions` as text ready to print.
     pub fdw_options: String,
     /// The collation as schema and name, when it is not the type's own.
-    pub collation: Option<(String, String)>,
+    pub collation: Option<Box<(String, String)>>,
     /// The not-null constraint, when there is one.
     pub not_null: Option<NotNull>,
     /// The default or generation expression.
@@ -141,7 +141,7 @@ pub struct NotNull {
     /// `connoinherit`.
     pub no_inherit: bool,
     /// The catalog name and comment of the constraint (18+), when it has a comment.
-    pub comment: Option<(String, String)>,
+    pub comment: Option<Box<(String, String)>>,
 }
 
 /// That a table is a partition of another.
