@@ -9,7 +9,7 @@ use crate::connect::Row;
 use crate::error::Result;
 use crate::model::acl::Acl;
 use crate::model::table::{Column, NotNull};
-use crate::model::{Components, Oid, ServerVersion};
+use crate::model::{Components, Kind, Oid, ServerVersion};
 
 /// Returns the query for the columns of relations.
 ///
@@ -56,13 +56,15 @@ fn columns(version: ServerVersion, oids: &str) -> String {
     )
 }
 
-pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
+/// Returns the question about the columns of the relations that matter, if there are such relations.
+pub(super) fn question(reader: &Reader<'_>) -> Option<String> {
     let oids = interesting_oids(reader, |table| table.relkind != 'S');
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let sql = columns(reader.version(), &oid_array(oids));
-    let rows = reader.session.query("read columns", &sql).await?;
+    (!oids.is_empty()).then(|| columns(reader.version(), &oid_array(oids)))
+}
+
+pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
+    let Some(sql) = question(reader) else { return Ok(()) };
+    let rows = reader.ask("read columns", &sql).await?;
     for row in rows.iter() {
         let Some(&id) = reader.tables.get(&row.oid("attrelid")?) else { continue };
         let relation = reader.database.object(id).name.clone();
@@ -77,6 +79,13 @@ pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
             return Err(inconsistent(format!("the columns of relation {relation} have gaps")));
         }
         table.columns.push(column);
+    }
+    drop(rows);
+    // Room for more is of no use any more, and of 20,000 tables it is as much as the columns themselves.
+    for object in reader.database.objects_mut() {
+        if let Kind::Table(table) = &mut object.kind {
+            table.columns.shrink_to_fit();
+        }
     }
     Ok(())
 }
@@ -103,7 +112,7 @@ fn column(row: &Row<'_>, relation: &str, names_inherited: bool) -> Result<Column
         options: text("options"),
         fdw_options: text("fdw_options"),
         collation: match (row.optional("collation_schema"), row.optional("collation_name")) {
-            (Some(schema), Some(name)) => Some((schema.to_owned(), name.to_owned())),
+            (Some(schema), Some(name)) => Some(Box::new((schema.to_owned(), name.to_owned()))),
             _ => None,
         },
         not_null: not_null(row, relation, &name, names_inherited)?,
@@ -140,13 +149,13 @@ fn not_null(
         name: is_named.then(|| name.to_owned()),
         local,
         no_inherit: row.boolean("not_null_no_inherit")?,
-        comment: comment.map(|comment| (name.to_owned(), comment.to_owned())),
+        comment: comment.map(|comment| Box::new((name.to_owned(), comment.to_owned()))),
     }))
 }
 
 /// The columns that have privileges, system columns included, with those that `initdb` or an
 /// extension's script gave them.
-const PRIVILEGES: &str = "select a.attrelid, a.attnum, a.attname, a.attacl, p.privtype, p.initprivs
+pub(super) const PRIVILEGES: &str = "select a.attrelid, a.attnum, a.attname, a.attacl, p.privtype, p.initprivs
     from (select attrelid, attnum from pg_catalog.pg_attribute where attacl is not null
         union select objoid, objsubid from pg_catalog.pg_init_privs
         where classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and objsubid <> 0) as with_privileges
@@ -160,7 +169,7 @@ pub(super) async fn read_column_acls(reader: &mut Reader<'_>) -> Result<()> {
     if !reader.options.privileges {
         return Ok(());
     }
-    let rows = reader.session.query("read privileges on columns", PRIVILEGES).await?;
+    let rows = reader.ask("read privileges on columns", PRIVILEGES).await?;
     let mut privileges: HashMap<Oid, Vec<(i32, String, Acl)>> = HashMap::new();
     for row in rows.iter() {
         let acl = Acl {

@@ -15,16 +15,18 @@ fn defaults(oids: &str) -> String {
     )
 }
 
-pub(super) async fn read_defaults(reader: &mut Reader<'_>) -> Result<()> {
+/// Returns the question about the defaults of the relations that matter, if definitions are wanted.
+pub(super) fn question(reader: &Reader<'_>) -> Option<String> {
     if !reader.options.schema {
-        return Ok(());
+        return None;
     }
     let oids = interesting_oids(reader, |table| table.relkind != 'S');
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let sql = defaults(&oid_array(oids));
-    let rows = reader.session.query("read defaults of columns", &sql).await?;
+    (!oids.is_empty()).then(|| defaults(&oid_array(oids)))
+}
+
+pub(super) async fn read_defaults(reader: &mut Reader<'_>) -> Result<()> {
+    let Some(sql) = question(reader) else { return Ok(()) };
+    let rows = reader.ask("read defaults of columns", &sql).await?;
     for row in rows.iter() {
         let relation = row.oid("adrelid")?;
         let Some(&id) = reader.tables.get(&relation) else { continue };

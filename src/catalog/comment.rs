@@ -6,11 +6,11 @@ use crate::error::Result;
 use crate::model::types::TypeSort;
 use crate::model::{CatalogId, Components, Database, DumpId, Kind, Oid};
 
-const COMMENTS: &str = "select description, classoid, objoid, objsubid
+pub(super) const COMMENTS: &str = "select description, classoid, objoid, objsubid
     from pg_catalog.pg_description
     order by classoid, objoid, objsubid";
 
-const SECURITY_LABELS: &str = "select label, provider, classoid, objoid, objsubid
+pub(super) const SECURITY_LABELS: &str = "select label, provider, classoid, objoid, objsubid
     from pg_catalog.pg_seclabels
     order by classoid, objoid, objsubid";
 
@@ -19,7 +19,7 @@ pub(super) async fn read_comments(reader: &mut Reader<'_>) -> Result<()> {
         return Ok(());
     }
     let composites = composite_types(&reader.database);
-    for row in reader.session.query("read comments", COMMENTS).await?.iter() {
+    for row in reader.ask("read comments", COMMENTS).await?.iter() {
         let id = CatalogId { class: row.oid("classoid")?, oid: row.oid("objoid")? };
         let number = row.integer::<i32>("objsubid")?;
         if make_available(&mut reader.database, &composites, id, number, Components::COMMENT) {
@@ -35,7 +35,7 @@ pub(super) async fn read_security_labels(reader: &mut Reader<'_>) -> Result<()> 
         return Ok(());
     }
     let composites = composite_types(&reader.database);
-    for row in reader.session.query("read security labels", SECURITY_LABELS).await?.iter() {
+    for row in reader.ask("read security labels", SECURITY_LABELS).await?.iter() {
         let id = CatalogId { class: row.oid("classoid")?, oid: row.oid("objoid")? };
         let number = row.integer::<i32>("objsubid")?;
         if make_available(&mut reader.database, &composites, id, number, Components::SECURITY_LABEL)

@@ -47,16 +47,23 @@ fn checks(oids: &str) -> String {
     )
 }
 
-pub(super) async fn read_checks(reader: &mut Reader<'_>) -> Result<()> {
+fn checked(reader: &Reader<'_>) -> Vec<Oid> {
     if !reader.options.schema {
-        return Ok(());
+        return Vec::new();
     }
-    let oids = interesting_oids(reader, |table| table.check_count > 0);
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let sql = checks(&oid_array(oids.iter().copied()));
-    let rows = reader.session.query("read check constraints", &sql).await?;
+    interesting_oids(reader, |table| table.check_count > 0)
+}
+
+/// Returns the question about checks, if any relation that matters has some.
+pub(super) fn check_question(reader: &Reader<'_>) -> Option<String> {
+    let oids = checked(reader);
+    (!oids.is_empty()).then(|| checks(&oid_array(oids)))
+}
+
+pub(super) async fn read_checks(reader: &mut Reader<'_>) -> Result<()> {
+    let Some(sql) = check_question(reader) else { return Ok(()) };
+    let oids = checked(reader);
+    let rows = reader.ask("read check constraints", &sql).await?;
     for row in rows.iter() {
         let Some(&table) = reader.tables.get(&row.oid("conrelid")?) else { continue };
         let check = add(reader, &row, table)?;
@@ -115,7 +122,8 @@ fn foreign_keys(oids: &str) -> String {
     )
 }
 
-pub(super) async fn read_foreign_keys(reader: &mut Reader<'_>) -> Result<()> {
+/// Returns the question about foreign keys, if any relation that is dumped may have some.
+pub(super) fn foreign_key_question(reader: &Reader<'_>) -> Option<String> {
     let oids: Vec<Oid> = reader
         .database
         .objects()
@@ -124,11 +132,12 @@ pub(super) async fn read_foreign_keys(reader: &mut Reader<'_>) -> Result<()> {
         .filter(|object| matches!(&object.kind, Kind::Table(table) if matches!(table.relkind, 'r' | 'p' | 'f')))
         .map(|object| object.catalog_id.oid)
         .collect();
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let sql = foreign_keys(&oid_array(oids));
-    let rows = reader.session.query("read foreign keys", &sql).await?;
+    (!oids.is_empty()).then(|| foreign_keys(&oid_array(oids)))
+}
+
+pub(super) async fn read_foreign_keys(reader: &mut Reader<'_>) -> Result<()> {
+    let Some(sql) = foreign_key_question(reader) else { return Ok(()) };
+    let rows = reader.ask("read foreign keys", &sql).await?;
     for row in rows.iter() {
         let Some(&table) = reader.tables.get(&row.oid("conrelid")?) else { continue };
         let key = ForeignKey {

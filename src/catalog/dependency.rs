@@ -6,7 +6,7 @@ use crate::model::{CatalogId, Kind};
 
 /// Every edge apart from pins and extension membership; what belongs to a member of an operator family
 /// is charged to the family. Ordered so that the edges of one object come together.
-const QUERY: &str = "select classid, objid, refclassid, refobjid, deptype
+pub(super) const QUERY: &str = "select classid, objid, refclassid, refobjid, deptype
     from pg_catalog.pg_depend
     where deptype <> 'p' and deptype <> 'e'
     union all
@@ -34,7 +34,7 @@ const EXTENSIONS: &str = "select d.classid, d.objid, e.extname
     order by d.classid, d.objid, d.ctid";
 
 pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read dependencies", QUERY).await?;
+    let rows = reader.ask("read dependencies", QUERY).await?;
     for row in rows.iter() {
         let from = CatalogId { class: row.oid("classid")?, oid: row.oid("objid")? };
         let Some(from) = reader.database.find(from) else { continue };

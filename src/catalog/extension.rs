@@ -7,18 +7,19 @@ use crate::model::extension::Extension;
 use crate::model::{CatalogId, Kind, Oid};
 use crate::sql::parse_array;
 
-const EXTENSIONS: &str = "select x.tableoid, x.oid, x.extname, n.nspname, x.extrelocatable,
+pub(super) const EXTENSIONS: &str =
+    "select x.tableoid, x.oid, x.extname, n.nspname, x.extrelocatable,
         x.extversion, x.extconfig, x.extcondition
     from pg_catalog.pg_extension x
     join pg_catalog.pg_namespace n on n.oid = x.extnamespace";
 
-const MEMBERS: &str = "select d.classid, d.objid, d.refobjid
+pub(super) const MEMBERS: &str = "select d.classid, d.objid, d.refobjid
     from pg_catalog.pg_depend d
     where d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
     order by d.refobjid";
 
 pub(super) async fn read_extensions(reader: &mut Reader<'_>) -> Result<()> {
-    for row in reader.session.query("read extensions", EXTENSIONS).await?.iter() {
+    for row in reader.ask("read extensions", EXTENSIONS).await?.iter() {
         let found = Found::new(&row, "extname")?;
         let configuration = configuration(
             &found.name,
@@ -55,7 +56,7 @@ fn configuration(extension: &str, tables: &str, conditions: &str) -> Result<Vec<
 }
 
 pub(super) async fn read_extension_members(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read members of extensions", MEMBERS).await?;
+    let rows = reader.ask("read members of extensions", MEMBERS).await?;
     let extensions: std::collections::HashMap<Oid, _> = reader
         .database
         .objects()

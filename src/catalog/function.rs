@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::model::function::{Function, FunctionDefinition};
 use crate::model::{DumpId, Kind, Oid, ServerVersion};
 
-const LIST: &str = "select p.tableoid, p.oid, p.proname, p.pronamespace, p.proowner, p.proacl,
+pub(super) const LIST: &str =
+    "select p.tableoid, p.oid, p.proname, p.pronamespace, p.proowner, p.proacl,
         pg_catalog.acldefault('f', p.proowner) as acldefault, p.proargtypes, p.prokind
     from pg_catalog.pg_proc p
     left join pg_catalog.pg_init_privs i
@@ -38,7 +39,7 @@ pub(super) fn with_members(reader: &Reader<'_>, query: &str) -> String {
 
 pub(super) async fn read_functions(reader: &mut Reader<'_>) -> Result<()> {
     let sql = with_members(reader, LIST);
-    let rows = reader.session.query("read functions", &sql).await?;
+    let rows = reader.ask("read functions", &sql).await?;
     let mut arguments = Vec::with_capacity(rows.len());
     for row in rows.iter() {
         arguments.push(parse_oids(row.text("proargtypes")?)?);

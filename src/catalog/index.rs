@@ -53,13 +53,15 @@ fn indexes(version: ServerVersion, oids: &str) -> String {
     )
 }
 
-pub(super) async fn read_indexes(reader: &mut Reader<'_>) -> Result<()> {
+/// Returns the question about the indexes of the relations that matter, if any has some.
+pub(super) fn question(reader: &Reader<'_>) -> Option<String> {
     let oids = interesting_oids(reader, |table| table.has_indexes);
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let sql = indexes(reader.version(), &oid_array(oids));
-    let rows = reader.session.query("read indexes", &sql).await?;
+    (!oids.is_empty()).then(|| indexes(reader.version(), &oid_array(oids)))
+}
+
+pub(super) async fn read_indexes(reader: &mut Reader<'_>) -> Result<()> {
+    let Some(sql) = question(reader) else { return Ok(()) };
+    let rows = reader.ask("read indexes", &sql).await?;
     let mut parents: Vec<(DumpId, Oid)> = Vec::new();
     for row in rows.iter() {
         let Some(&table) = reader.tables.get(&row.oid("indrelid")?) else { continue };

@@ -36,6 +36,7 @@ mod operator;
 mod operator_class;
 mod policy;
 mod publication;
+mod questions;
 mod relation_statistics;
 mod rule;
 mod schema;
@@ -55,7 +56,8 @@ mod value;
 
 use std::collections::HashMap;
 
-use crate::connect::{Row, Session};
+use self::questions::{Questions, Voice};
+use crate::connect::{Row, Rows, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::acl::Acl;
 use crate::model::{
@@ -130,7 +132,8 @@ impl Default for CatalogOptions {
 /// Reads the database that `session` is connected to.
 ///
 /// The session must have the settings of [`SessionSettings`], above all an empty `search_path`, and
-/// hold its snapshot and its locks.
+/// hold its snapshot and its locks. A `second` session that reads in the same snapshot answers some
+/// questions meanwhile.
 ///
 /// # Errors
 ///
@@ -138,11 +141,13 @@ impl Default for CatalogOptions {
 /// pattern of the selection matched nothing.
 pub async fn read(
     session: &Session,
+    second: Option<&Session>,
     options: &CatalogOptions,
     selection: &Selection,
 ) -> Result<Database> {
-    let mut reader = Reader::new(session, options, selection).await?;
+    let mut reader = Reader::new(session, second, options, selection).await?;
     let reader = &mut reader;
+    ask_at_once(reader)?;
     reader.read_roles().await?;
     reader.read_initial_privileges().await?;
     extension::read_extensions(reader).await?;
@@ -172,6 +177,7 @@ pub async fn read(
     event_trigger::read_event_triggers(reader).await?;
     table_data::add_extension_data(reader).await?;
     inheritance::add_attachments(reader)?;
+    ask_about_relations(reader)?;
     column::read_columns(reader).await?;
     column_default::read_defaults(reader).await?;
     constraint::read_invalid_not_nulls(reader).await?;
@@ -207,9 +213,69 @@ pub async fn read(
     Ok(std::mem::replace(&mut reader.database, Database::new(reader.facts.clone())))
 }
 
+/// Sends the questions that need to know nothing first, in the order in which the answers are used.
+fn ask_at_once(reader: &mut Reader<'_>) -> Result<()> {
+    let CatalogOptions { privileges, comments, security_labels, .. } = *reader.options;
+    let version = reader.version();
+    let functions = function::with_members(reader, function::LIST);
+    let questions = &mut reader.questions;
+    questions.ahead(Voice::Keeper, "read roles", ROLES.to_owned())?;
+    if privileges {
+        let sql = INITIAL_PRIVILEGES.to_owned();
+        questions.ahead(Voice::Keeper, "read initial privileges", sql)?;
+    }
+    questions.ahead(Voice::Keeper, "read extensions", extension::EXTENSIONS.to_owned())?;
+    questions.ahead(Voice::Keeper, "read members of extensions", extension::MEMBERS.to_owned())?;
+    questions.ahead(Voice::Keeper, "read schemas", schema::QUERY.to_owned())?;
+    questions.ahead(Voice::Keeper, "read relations", table::relations(version))?;
+    questions.ahead(Voice::Second, "read functions", functions)?;
+    questions.ahead(Voice::Second, "read types", types::LIST.to_owned())?;
+    questions.ahead(Voice::Second, "read dependencies", dependency::QUERY.to_owned())?;
+    if privileges {
+        let sql = column::PRIVILEGES.to_owned();
+        questions.ahead(Voice::Second, "read privileges on columns", sql)?;
+    }
+    if comments {
+        questions.ahead(Voice::Second, "read comments", comment::COMMENTS.to_owned())?;
+    }
+    if security_labels {
+        let sql = comment::SECURITY_LABELS.to_owned();
+        questions.ahead(Voice::Second, "read security labels", sql)?;
+    }
+    Ok(())
+}
+
+/// Sends the questions about parts of relations when it is known which relations matter.
+///
+/// Those about columns and foreign keys look into the catalogs only. The others open the relations, which the
+/// keeper's session has done before, when it locked them: there it is cheaper, too.
+fn ask_about_relations(reader: &mut Reader<'_>) -> Result<()> {
+    let questions = [
+        (Voice::Second, "read columns", column::question(reader)),
+        (Voice::Keeper, "read defaults of columns", column_default::question(reader)),
+        (Voice::Keeper, "read check constraints", constraint::check_question(reader)),
+        (Voice::Keeper, "read indexes", index::question(reader)),
+        (Voice::Second, "read foreign keys", constraint::foreign_key_question(reader)),
+        (Voice::Keeper, "read triggers", trigger::question(reader)),
+        (Voice::Keeper, "read definitions of relations", table::definition_question(reader)),
+    ];
+    for (voice, purpose, sql) in questions {
+        if let Some(sql) = sql {
+            reader.questions.ahead(voice, purpose, sql)?;
+        }
+    }
+    Ok(())
+}
+
+const ROLES: &str = "select oid, rolname from pg_catalog.pg_roles order by oid";
+
+const INITIAL_PRIVILEGES: &str = "select classoid, objoid, privtype, initprivs
+    from pg_catalog.pg_init_privs where objsubid = 0";
+
 /// The state of one reading: what is known so far and how to ask for more.
 pub(crate) struct Reader<'a> {
     pub(crate) session: &'a Session,
+    questions: Questions<'a>,
     pub(crate) options: &'a CatalogOptions,
     pub(crate) selection: &'a Selection,
     pub(crate) database: Database,
@@ -276,6 +342,7 @@ impl Found {
 impl<'a> Reader<'a> {
     async fn new(
         session: &'a Session,
+        second: Option<&'a Session>,
         options: &'a CatalogOptions,
         selection: &'a Selection,
     ) -> Result<Reader<'a>> {
@@ -298,6 +365,7 @@ impl<'a> Reader<'a> {
         };
         Ok(Reader {
             session,
+            questions: Questions::new(session, second),
             options,
             selection,
             database: Database::new(facts.clone()),
@@ -311,6 +379,11 @@ impl<'a> Reader<'a> {
             types: HashMap::new(),
             type_names: HashMap::new(),
         })
+    }
+
+    /// Returns the answer to a question that may have been sent ahead.
+    pub(crate) async fn ask(&mut self, purpose: &str, sql: &str) -> Result<Rows> {
+        self.questions.ask(purpose, sql).await
     }
 
     /// Returns the server's version.
@@ -371,6 +444,9 @@ impl<'a> Reader<'a> {
         if let Some((privilege_kind, text)) = self.initial_privileges.get(&catalog_id) {
             acl.initial_kind = Some(*privilege_kind);
             acl.initial = Some(text.clone());
+        } else if acl.current.is_none() && !matches!(kind, Kind::Schema(_)) {
+            // Most objects have no privileges of their own; nobody compares those with the default.
+            acl.default = None;
         }
         let mut available = Components::DEFINITION;
         available.set(Components::ACL, acl.current.is_some());
@@ -484,20 +560,17 @@ impl<'a> Reader<'a> {
     }
 
     async fn read_roles(&mut self) -> Result<()> {
-        const QUERY: &str = "select oid, rolname from pg_catalog.pg_roles order by oid";
-        for row in self.session.query("read roles", QUERY).await?.iter() {
+        for row in self.ask("read roles", ROLES).await?.iter() {
             self.database.roles.insert(row.oid("oid")?, row.text("rolname")?.to_owned());
         }
         Ok(())
     }
 
     async fn read_initial_privileges(&mut self) -> Result<()> {
-        const QUERY: &str = "select classoid, objoid, privtype, initprivs
-            from pg_catalog.pg_init_privs where objsubid = 0";
         if !self.options.privileges {
             return Ok(());
         }
-        for row in self.session.query("read initial privileges", QUERY).await?.iter() {
+        for row in self.ask("read initial privileges", INITIAL_PRIVILEGES).await?.iter() {
             let id = CatalogId { class: row.oid("classoid")?, oid: row.oid("objoid")? };
             let privileges = (row.character("privtype")?, row.text("initprivs")?.to_owned());
             self.initial_privileges.insert(id, privileges);

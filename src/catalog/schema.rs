@@ -6,12 +6,12 @@ use crate::model::schema::{Schema, SchemaCreation};
 use crate::model::{Components, Kind};
 use crate::sql::{build_array, quote_acl_role};
 
-const QUERY: &str = "select n.tableoid, n.oid, n.nspname, n.nspowner, n.nspacl,
+pub(super) const QUERY: &str = "select n.tableoid, n.oid, n.nspname, n.nspowner, n.nspacl,
         acldefault('n', n.nspowner) as acldefault
     from pg_catalog.pg_namespace n";
 
 pub(super) async fn read_schemas(reader: &mut Reader<'_>) -> Result<()> {
-    for row in reader.session.query("read schemas", QUERY).await?.iter() {
+    for row in reader.ask("read schemas", QUERY).await?.iter() {
         let found =
             Found::new(&row, "nspname")?.owned(&row, "nspowner")?.with_acl(&row, "nspacl")?;
         let oid = found.catalog_id.oid;

@@ -10,7 +10,7 @@ use crate::sql::parse_options;
 
 /// All relations that are dumped or that others depend on; ordered because the order decides which
 /// dependency loop is found first.
-fn relations(version: ServerVersion) -> String {
+pub(super) fn relations(version: ServerVersion) -> String {
     let statistics = relation_statistics::columns(version, "c");
     format!(
         "select c.tableoid, c.oid, c.relname, c.relnamespace, c.relkind, c.relowner,
@@ -39,7 +39,7 @@ fn relations(version: ServerVersion) -> String {
 
 pub(super) async fn read_tables(reader: &mut Reader<'_>) -> Result<()> {
     let sql = relations(reader.version());
-    let rows = reader.session.query("read relations", &sql).await?;
+    let rows = reader.ask("read relations", &sql).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "relname")?
             .in_schema(&row, "relnamespace")?
@@ -193,22 +193,8 @@ fn definitions(oids: &str) -> String {
 
 /// Reads what only some relations have: queries of views, partitioning, row types, foreign servers.
 pub(super) async fn read_definitions(reader: &mut Reader<'_>) -> Result<()> {
-    if !reader.options.schema {
-        return Ok(());
-    }
-    let oids: Vec<Oid> = reader
-        .database
-        .objects()
-        .iter()
-        .filter(|object| object.wanted.contains(Components::DEFINITION))
-        .filter(|object| matches!(&object.kind, Kind::Table(table) if table.relkind != 'S'))
-        .map(|object| object.catalog_id.oid)
-        .collect();
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let sql = definitions(&oid_array(oids));
-    let rows = reader.session.query("read definitions of relations", &sql).await?;
+    let Some(sql) = definition_question(reader) else { return Ok(()) };
+    let rows = reader.ask("read definitions of relations", &sql).await?;
     for row in rows.iter() {
         let oid = row.oid("oid")?;
         let Some(&id) = reader.tables.get(&oid) else { continue };
@@ -232,4 +218,20 @@ pub(super) async fn read_definitions(reader: &mut Reader<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the question about what only some relations have, if any relation is of interest.
+pub(super) fn definition_question(reader: &Reader<'_>) -> Option<String> {
+    if !reader.options.schema {
+        return None;
+    }
+    let oids: Vec<Oid> = reader
+        .database
+        .objects()
+        .iter()
+        .filter(|object| object.wanted.contains(Components::DEFINITION))
+        .filter(|object| matches!(&object.kind, Kind::Table(table) if table.relkind != 'S'))
+        .map(|object| object.catalog_id.oid)
+        .collect();
+    (!oids.is_empty()).then(|| definitions(&oid_array(oids)))
 }

@@ -45,7 +45,8 @@ fn triggers(version: ServerVersion, oids: &str) -> String {
     )
 }
 
-pub(super) async fn read_triggers(reader: &mut Reader<'_>) -> Result<()> {
+/// Returns the question about triggers, if any relation that is dumped has some.
+pub(super) fn question(reader: &Reader<'_>) -> Option<String> {
     let oids: Vec<Oid> = reader
         .database
         .objects()
@@ -54,12 +55,13 @@ pub(super) async fn read_triggers(reader: &mut Reader<'_>) -> Result<()> {
         .filter(|object| matches!(&object.kind, Kind::Table(table) if table.has_triggers))
         .map(|object| object.catalog_id.oid)
         .collect();
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let sql = triggers(reader.version(), &oid_array(oids));
+    (!oids.is_empty()).then(|| triggers(reader.version(), &oid_array(oids)))
+}
+
+pub(super) async fn read_triggers(reader: &mut Reader<'_>) -> Result<()> {
+    let Some(sql) = question(reader) else { return Ok(()) };
     let clones_are_visible = reader.version().has_visible_trigger_clones();
-    let rows = reader.session.query("read triggers", &sql).await?;
+    let rows = reader.ask("read triggers", &sql).await?;
     for row in rows.iter() {
         let Some(&table) = reader.tables.get(&row.oid("tgrelid")?) else { continue };
         let trigger = Trigger {

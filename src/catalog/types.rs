@@ -17,7 +17,8 @@ use crate::model::types::{
 };
 use crate::model::{CatalogId, Components, DumpId, Kind, Object, Oid, ServerVersion};
 
-const LIST: &str = "select t.tableoid, t.oid, t.typname, t.typnamespace, t.typowner, t.typacl,
+pub(super) const LIST: &str =
+    "select t.tableoid, t.oid, t.typname, t.typnamespace, t.typowner, t.typacl,
         pg_catalog.acldefault('T', t.typowner) as acldefault, t.typtype, t.typisdefined, t.typrelid,
         c.relkind,
         t.typname like '\\_%' and t.typelem <> 0 and e.typarray = t.oid as is_array
@@ -85,7 +86,7 @@ const RANGES: &str = "select r.rngtypid, pg_catalog.format_type(r.rngsubtype, nu
     where r.rngtypid = any ($oids)";
 
 pub(super) async fn read_types(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read types", LIST).await?;
+    let rows = reader.ask("read types", LIST).await?;
     let constraints = read_domain_constraints(reader, rows.iter()).await?;
     let mut wanted = Wanted::default();
     for row in rows.iter() {

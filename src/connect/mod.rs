@@ -37,4 +37,4 @@ pub use params::{ConnectParams, ConnectRequest};
 pub use rows::{Row, Rows, RowsIter};
 pub use secret::Secret;
 pub use server_error::{ServerError, is_connection_lost, server_error, sqlstate};
-pub use session::{Sent, Session, TransactionStatus};
+pub use session::{Asked, Sent, Session, TransactionStatus};

@@ -56,6 +56,13 @@ pub struct Sent {
     answer: oneshot::Receiver<Outcome<Rows>>,
 }
 
+/// A question that was sent and whose answer is still to be taken.
+#[derive(Debug)]
+pub struct Asked {
+    sql: String,
+    answer: oneshot::Receiver<Outcome<Rows>>,
+}
+
 /// Where a session stands with respect to transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionStatus {
@@ -304,11 +311,28 @@ impl Session {
     }
 
     async fn ask(&self, purpose: &str, sql: &str) -> Result<Rows> {
+        let asked = self.ask_ahead(purpose, sql)?;
+        let outcome = self.outcome(asked.answer).await;
+        outcome.map_err(|failure| self.refused(purpose, sql, failure))
+    }
+
+    /// Sends a query and does not wait: [`answer`](Self::answer) takes what it returns.
+    ///
+    /// The server works on the queries of a session in the order in which they were sent, and their
+    /// rows are kept here until they are taken.
+    pub fn ask_ahead(&self, purpose: &str, sql: &str) -> Result<Asked> {
         let message = query_message(purpose, &text::encode(sql))?;
         let (reply, answer) = oneshot::channel();
         self.send(Request::Query { message, keep_rows: true, reply });
-        let outcome = self.outcome(answer).await;
-        outcome.map_err(|failure| self.refused(purpose, sql, failure))
+        Ok(Asked { sql: sql.to_owned(), answer })
+    }
+
+    /// Waits for the answer to a query that was sent before.
+    pub async fn answer(&self, purpose: &str, asked: Asked) -> Result<Rows> {
+        match self.outcome(asked.answer).await {
+            Ok(rows) => Ok(rows.with_purpose(purpose)),
+            Err(failure) => Err(self.refused(purpose, &asked.sql, failure)),
+        }
     }
 
     /// Begins a `COPY ... TO STDOUT`.

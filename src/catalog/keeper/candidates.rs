@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::KeeperOptions;
+use super::{KeeperOptions, Unreadable};
 use crate::catalog::{CatalogOptions, resolve_selection};
 use crate::connect::{Row, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,16 +11,23 @@ use crate::model::{Components, Oid};
 use crate::select::Selection;
 use crate::sql::{qualified, quote_identifier};
 
-/// Every relation that may have to be locked or whose rows or value may be read. Of the members of an
-/// extension only its configuration tables are listed: of the others only privileges are dumped.
+/// Returns the question for every relation that may have to be locked or whose rows or value may be read. Of the
+/// members of an extension only its configuration tables are listed: of the others only privileges are dumped.
 ///
-/// A privilege that is null belongs to a relation that has just been dropped.
-const QUERY: &str = "select c.oid, c.relname, c.relkind, n.oid as namespace, n.nspname, n.nspowner,
-        coalesce(pg_catalog.has_schema_privilege(n.oid, 'usage'), true) as schema_usage,
-        coalesce(case c.relkind
+/// A privilege that is null belongs to a relation that has just been dropped. Privileges cost more than all
+/// the rest, so they are asked for where somebody looks at them: always for members of extensions, because what
+/// may not be read of them is not locked.
+fn question(with_privileges: bool) -> String {
+    let asked = if with_privileges { "true" } else { "e.oid is not null" };
+    format!(
+        "select c.oid, c.relname, c.relkind, n.oid as namespace, n.nspname, n.nspowner,
+        case when {asked} then coalesce(pg_catalog.has_schema_privilege(n.oid, 'usage'), true)
+            else true end as schema_usage,
+        case when {asked} then coalesce(case c.relkind
             when 'S' then pg_catalog.has_sequence_privilege(c.oid, 'select')
-            else pg_catalog.has_table_privilege(c.oid, 'select') end, true) as selectable,
-        c.relrowsecurity and c.relkind = 'r' and pg_catalog.row_security_active(c.oid)
+            else pg_catalog.has_table_privilege(c.oid, 'select') end, true)
+            else true end as selectable,
+        {asked} and c.relrowsecurity and c.relkind = 'r' and pg_catalog.row_security_active(c.oid)
             and pg_catalog.current_setting('row_security') = 'off' as rows_hidden,
         e.oid as extension
     from pg_catalog.pg_class c
@@ -31,7 +38,18 @@ const QUERY: &str = "select c.oid, c.relname, c.relkind, n.oid as namespace, n.n
     left join pg_catalog.pg_extension e on e.oid = d.refobjid
     where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't'
       and (e.oid is null or c.oid = any (e.extconfig))
-    order by c.oid";
+    order by c.oid"
+    )
+}
+
+/// What the list of relations is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To lock what is wanted, and to refuse what cannot be read.
+    Lock,
+    /// To see whether it is still the same under the locks.
+    Compare,
+}
 
 /// The state of the relations at one moment, as far as the dump cares.
 #[derive(Debug)]
@@ -65,7 +83,11 @@ impl Candidates {
     ///
     /// The session's own `search_path` is in force while patterns are resolved, because a pattern
     /// without a schema means what is visible there; afterwards it is empty again.
-    pub(super) async fn read(session: &Session, options: &KeeperOptions) -> Result<Candidates> {
+    pub(super) async fn read(
+        session: &Session,
+        options: &KeeperOptions,
+        purpose: Purpose,
+    ) -> Result<Candidates> {
         session.execute("restore the search path", "reset search_path").await?;
         let database =
             session.query("ask for the database", "select current_database() as name").await?;
@@ -75,7 +97,8 @@ impl Candidates {
                 .await?;
         let empty = "select pg_catalog.set_config('search_path', '', false)";
         session.execute("empty the search path", empty).await?;
-        let rows = session.query("read the list of tables", QUERY).await?;
+        let with_privileges = purpose == Purpose::Lock && options.unreadable == Unreadable::Refuse;
+        let rows = session.query("read the list of tables", &question(with_privileges)).await?;
         let mut candidates =
             Candidates { selection, tables: BTreeMap::new(), obstacles: Obstacles::default() };
         for row in &rows {
