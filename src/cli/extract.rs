@@ -3,24 +3,31 @@
 use std::io::{BufWriter, Write};
 
 use super::arguments::ExtractForm;
-use super::output;
+use super::output::{self, Interruptible};
 use crate::archive::ArchiveReader;
 use crate::error::{ErrorKind, Result};
 use crate::inspect::{self, ObjectName, RowsForm};
+use crate::progress::Interrupt;
 
-pub(super) fn run(reader: &dyn ArchiveReader, name: &str, form: ExtractForm) -> Result<()> {
+pub(super) fn run(
+    reader: &dyn ArchiveReader,
+    name: &str,
+    form: ExtractForm,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let name = ObjectName::parse(name)?;
     let form = match form {
         ExtractForm::Sql => {
             let objects = inspect::find_object(reader, &name)?;
             let sql = inspect::object_sql(reader, &objects)?;
-            return output::print(&sql);
+            return output::print_carried(&sql);
         }
         ExtractForm::Copy => RowsForm::Copy,
         ExtractForm::Csv => RowsForm::Csv,
     };
     let entry = inspect::table_data(reader, &name)?;
-    let mut stdout = BufWriter::with_capacity(1 << 18, std::io::stdout().lock());
+    let inner = BufWriter::with_capacity(1 << 18, std::io::stdout().lock());
+    let mut stdout = Interruptible { inner, interrupt };
     let written = inspect::write_rows(reader, entry, form, &mut stdout);
     // A reader that went away early, such as `head`, has what it wanted.
     let gone = |error: &crate::Error| {
@@ -31,6 +38,7 @@ pub(super) fn run(reader: &dyn ArchiveReader, name: &str, form: ExtractForm) -> 
     };
     match written {
         Err(error) if gone(&error) => Ok(()),
+        Err(_) if interrupt.is_set() => interrupt.check(),
         written => {
             // What was read before an error is printed; the error says that it is not to be trusted.
             let _ = stdout.flush();

@@ -39,7 +39,7 @@ pub(super) async fn run(
         return list(reader.as_ref(), world);
     }
     if let Some(name) = &arguments.extract {
-        return extract::run(reader.as_ref(), name, arguments.form);
+        return extract::run(reader.as_ref(), name, arguments.form, interrupt);
     }
     if let Some(other) = &arguments.diff {
         return difference::run(reader.as_ref(), other, arguments, world).await;
@@ -50,7 +50,7 @@ pub(super) async fn run(
 /// Prints the table of contents as `pg_restore --list` does.
 fn list(reader: &dyn ArchiveReader, world: &World) -> Result<()> {
     let marks = selection::marks(reader.entries(), &RestoreSelection::default());
-    output::print(&listing::listing(
+    output::print_carried(&listing::listing(
         reader.header(),
         reader.entries(),
         &marks,

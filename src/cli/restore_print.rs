@@ -1,13 +1,13 @@
 //! `pgark restore --list` and `pgark restore --file`: what would be restored, as a list or as a script.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use super::arguments::RestoreArguments;
 use super::drop_in::restrict_key::restrict_key;
 use super::dump::is_standard_output;
 use super::inspect::created;
-use super::output;
+use super::output::{self, Interruptible};
 use super::progress::Display;
 use super::world::World;
 use crate::archive::ArchivePlace;
@@ -45,7 +45,7 @@ pub(super) fn list(
                 .context(ErrorKind::Storage, || "could not write the list".to_owned())?;
             file.finish(None).map(drop)
         }
-        _ => output::print(&text),
+        _ => output::print_carried(&text),
     }
 }
 
@@ -93,27 +93,10 @@ pub(super) fn script(
     };
     let algorithm = Algorithm::from_suffix(&path.to_string_lossy());
     let file = ScriptFile::create(&place, Compression::new(algorithm))?;
-    let mut file = Interruptible { file, interrupt };
+    let mut file = Interruptible { inner: file, interrupt };
     restore::print(options, &mut file, &times, &*progress)?;
     interrupt.check()?;
-    file.file.finish(None).map(drop)
-}
-
-/// A script that ends when somebody asks to stop: nothing else of the work does.
-struct Interruptible<'a> {
-    file: ScriptFile,
-    interrupt: &'a Interrupt,
-}
-
-impl Write for Interruptible<'_> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.interrupt.check().map_err(io::Error::other)?;
-        self.file.write(buffer)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+    file.inner.finish(None).map(drop)
 }
 
 fn contents(

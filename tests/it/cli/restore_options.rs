@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::database::Database;
 use crate::support::oracle::{Oracle, RESTRICT_KEY};
-use crate::support::{World, assert_same, newest_server, oracle};
+use crate::support::{World, assert_same, newest_server, oracle, server_of};
 
 const SHOP: &str = "
 create schema app; create schema other;
@@ -99,7 +99,8 @@ fn lists_and_scripts_are_those_of_stock() {
 #[test]
 fn what_is_restored_is_what_stock_restores() {
     let Some(stock) = oracle::record() else { return };
-    let server = newest_server();
+    // pg_restore sets what only servers of its own major know.
+    let Some(server) = server_of(stock.major()) else { return };
     let source = server.database("restore_options");
     source.execute(SHOP);
     let world = World::new();
@@ -119,7 +120,8 @@ fn what_is_restored_is_what_stock_restores() {
 #[test]
 fn parts_go_into_a_database_that_has_what_they_need() {
     let Some(stock) = oracle::record() else { return };
-    let server = newest_server();
+    // pg_restore sets what only servers of its own major know.
+    let Some(server) = server_of(stock.major()) else { return };
     let source = server.database("restore_options");
     source.execute(SHOP);
     let world = World::new();
@@ -205,5 +207,50 @@ fn names_formats_and_contradictions_are_refused() {
         assert_ne!(run.code, Some(0), "{option}: {}", run.stdout);
         let expected = ["which is a script", "could not open filter file"];
         assert!(expected.iter().any(|what| run.stderr.contains(what)), "{option}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_proof_says_of_how_many_tables_it_speaks() {
+    let server = newest_server();
+    let source = server.database("restore_options");
+    source.execute("create table fits(a int); insert into fits values (1); create table odd(a text); insert into odd values ('x')");
+    for file in ["x.dump", "x.sql"] {
+        let world = World::new();
+        let path = world.path(file);
+        let run = world.pgark(&["dump", "-d", source.uri(), "-f", name(&path)]).success();
+        assert!(run.stdout.starts_with("dumped "), "{}", run.stdout);
+        let target = server.database("restore_options_target");
+        target.execute("create table odd(a int)");
+        let arguments = ["restore", "-d", target.uri(), "--mode", "append", name(&path)];
+        let run = world.pgark(&arguments).fails_with(10);
+        let proof = "proof      rows and fingerprints equal the manifest's for 1 of 2 tables\n";
+        assert!(run.stdout.contains(proof), "{file}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn text_that_is_not_utf_8_comes_out_as_it_was() {
+    let Some(stock) = oracle::record() else { return };
+    let source = newest_server().database_with(
+        "restore_options",
+        "encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0",
+    );
+    source.execute("create table \"gr\u{f6}\u{df}e\"(a int)");
+    let world = World::new();
+    let path = archive(&world, &source);
+    let theirs = |arguments: &[&str]| {
+        let mut command = stock.command("pg_restore");
+        command.args(arguments).arg(&path).output().expect("pg_restore runs").stdout
+    };
+    let ours = |arguments: &[&str]| {
+        let mut command = world.command();
+        command.arg("restore").args(arguments).arg(&path).output().expect("pgark runs").stdout
+    };
+    let key = format!("--restrict-key={RESTRICT_KEY}");
+    for arguments in [&["-l"][..], &["-f", "-", &key]] {
+        let theirs = theirs(arguments);
+        assert!(theirs.windows(5).any(|word| word == b"gr\xf6\xdfe"));
+        assert_eq!(theirs, ours(arguments), "{arguments:?}");
     }
 }

@@ -77,7 +77,10 @@ fn whoever_reads_a_pipe_gets_all_of_it() {
             fs::write(&copy, bytes).expect("writes");
             if format != "-Fp" {
                 let target = newest_server().database("outputs_fifo_copy");
-                stock.restore(&copy, &target, &[]);
+                let listed = stock.pg_restore(&["-l"], &copy).success().stdout;
+                assert!(listed.contains(" TABLE DATA public t "), "{listed}");
+                let restored = world.pgark(&["restore", "-d", target.uri(), name(&copy)]);
+                assert_eq!(restored.code, Some(0), "{verb} {format}: {}", restored.stderr);
                 assert_eq!(target.query("select count(*) from t").trim(), "20000");
             }
             let names = fs::read_dir(world.path(".")).expect("lists").count();
