@@ -28,7 +28,7 @@ pub struct Failure<'a> {
     pub entry: &'a str,
     /// The name of its object alone.
     pub tag: &'a str,
-    /// The entry as the list of an archive names it.
+    /// The entry as the list of an archive names it; empty before the first entry.
     pub listed: &'a str,
     /// What of it failed.
     pub part: FailedPart,

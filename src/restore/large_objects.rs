@@ -15,7 +15,7 @@ use crate::archive::large_object_text::oids;
 use crate::archive::statements::unlink_if_exists;
 use crate::archive::{ArchiveReader, LargeObjectFile, ManifestLargeObject, all_large_objects};
 use crate::codec::LargeObjectHasher;
-use crate::connect::Session;
+use crate::connect::{Session, server_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
 use crate::progress::{Interrupt, Progress};
@@ -82,7 +82,7 @@ pub(super) struct Load<'a> {
     pub(super) making: Making,
 }
 
-/// Fills the large objects of a data entry in one transaction and returns their number.
+/// Fills the large objects of a data entry in one transaction and returns their oids.
 ///
 /// A thread reads and decompresses while the server works. What passes must be what the manifest says
 /// before anything is committed.
@@ -91,7 +91,7 @@ pub(super) async fn load(
     load: Load<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<u64, LoadError> {
+) -> Result<Vec<u32>, LoadError> {
     let purpose = format!("load {}", load.entry.describe());
     let (sender, mut batches) = mpsc::channel(BATCHES_IN_FLIGHT);
     let (archive, entry, making) = (Arc::clone(load.archive), load.entry.clone(), load.making);
@@ -116,16 +116,27 @@ pub(super) async fn load(
     let result = match (result, read) {
         (Err(error), _) => Err(error),
         (Ok(()), Err(error)) => Err(LoadError::Archive(error)),
-        (Ok(()), Ok(count)) if load.own_transaction => {
-            session.execute(&purpose, "COMMIT").await.map(|()| count).map_err(LoadError::Server)
+        (Ok(()), Ok(oids)) if load.own_transaction => {
+            session.execute(&purpose, "COMMIT").await.map(|()| oids).map_err(LoadError::Server)
         }
-        (Ok(()), Ok(count)) => Ok(count),
+        (Ok(()), Ok(oids)) => Ok(oids),
     };
     if result.is_err() && load.own_transaction && !session.is_closed() {
         // The first error is the one to report.
         let _ = session.execute("roll back", "ROLLBACK").await;
     }
     result
+}
+
+/// Makes the error that ends a restore like pg_restore's, which opens one object after the other.
+///
+/// Here many are filled together, and which one it was stands in the words of the server alone.
+pub(super) fn not_opened(error: Error) -> Error {
+    let message = server_error(&error).map(|server| server.message.clone()).unwrap_or_default();
+    let oid =
+        message.split(|character: char| !character.is_ascii_digit()).find(|part| !part.is_empty());
+    let which = oid.map(|oid| format!(" {oid}")).unwrap_or_default();
+    error.context(format!("could not open large object{which}"))
 }
 
 /// Statements that belong together.
@@ -135,18 +146,18 @@ struct Batch {
     bytes: u64,
 }
 
-/// Reads the objects of an entry and makes statements of them; returns their number.
+/// Reads the objects of an entry and makes statements of them; returns their oids.
 fn read(
     archive: &dyn ArchiveReader,
     entry: &TocEntry,
     making: Making,
     batches: &mpsc::Sender<Batch>,
-) -> Result<u64> {
+) -> Result<Vec<u32>> {
     let objects = all_large_objects(archive, entry)?;
     for objects in objects.chunks(OBJECTS_TOGETHER) {
         let sql = make(objects, making);
         if !sql.is_empty() && batches.blocking_send(Batch { sql, bytes: 0 }).is_err() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
     }
     let expected: HashMap<u32, ManifestLargeObject> = archive
@@ -186,7 +197,7 @@ fn read(
             };
             if !sent {
                 // The other side has an error to report.
-                return Ok(0);
+                return Ok(Vec::new());
             }
             offset += piece.len() as u64;
             if whole {
@@ -203,7 +214,7 @@ fn read(
         }
     }
     let sent = small.bytes == 0 || small.send(batches);
-    Ok(if sent { objects.len() as u64 } else { 0 })
+    Ok(if sent { objects.iter().map(|object| object.oid).collect() } else { Vec::new() })
 }
 
 /// Returns the statements that make objects which nobody else makes.

@@ -12,12 +12,13 @@ use super::contents::Contents;
 use super::data::Expected;
 use super::options::{Mode, RestoreOptions};
 use super::preflight::{self, Request, Target};
+use super::report::IgnoredError;
 use super::session::SessionSetup;
 use super::worker::item_name;
 use crate::archive::selection::Marks;
 use crate::archive::{self, ArchiveReader};
 use crate::catalog::ServerIdentity;
-use crate::connect::Session;
+use crate::connect::{Session, server_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
 use crate::progress::ProgressHandle;
@@ -31,6 +32,8 @@ pub struct RestorePlan {
     pub(super) target: Target,
     pub(super) session: Session,
     pub(super) expected: HashMap<DumpId, Expected>,
+    /// What has failed and is ignored already.
+    pub(super) ignored: Vec<IgnoredError>,
     pub(super) progress: ProgressHandle,
     summary: PlanSummary,
 }
@@ -150,12 +153,28 @@ async fn plan_contents(
         // What sets up sessions is sent to every one of them, whatever is selected.
         marks.special = false;
     }
-    let setup = SessionSetup::new(archive.entries(), options.role.as_deref(), options.row_security);
+    let mut options = options;
+    let mut ignored = Vec::new();
+    let mut setup =
+        SessionSetup::new(archive.entries(), options.role.as_deref(), options.row_security);
 
     let session = Session::connect(&options.connection).await?;
     session.check_no_pooler().await?;
     let (target, mut warnings) = if options.is_stock() {
         progress.info("executing SELECT pg_catalog.set_config('search_path', '', false);");
+        let role = setup.apply_role(&session).await;
+        if let Err(error) = role {
+            if server_error(&error).is_none() {
+                return Err(error);
+            }
+            // As pg_restore, which counts the error and goes on as whoever logged in.
+            options.role = None;
+            let statement = setup.take_role().unwrap_or_default();
+            ignored.push(IgnoredError::tell_of_session(&statement, &error, &*progress));
+            if options.stops_at_first_error() {
+                return Err(error);
+            }
+        }
         setup.apply(&session).await?;
         (Target::read(&session).await?, Vec::new())
     } else {
@@ -195,7 +214,18 @@ async fn plan_contents(
     for warning in &summary.warnings {
         progress.warning(warning);
     }
-    Ok(RestorePlan { options, archive, marks, setup, target, session, expected, progress, summary })
+    Ok(RestorePlan {
+        options,
+        archive,
+        marks,
+        setup,
+        target,
+        session,
+        expected,
+        ignored,
+        progress,
+        summary,
+    })
 }
 
 /// Looks for what stands in the way of the restore, refuses if there is anything, and returns what is

@@ -12,7 +12,7 @@ use crate::progress::{FailedPart, Failure, Progress};
 /// An error that did not end the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IgnoredError {
-    /// The number of the entry.
+    /// The number of the entry; 0 for what belongs to none.
     pub dump_id: i32,
     /// The entry in words: kind, schema and name.
     pub entry: String,
@@ -48,6 +48,22 @@ impl IgnoredError {
             tag: &entry.tag,
             listed: &listed,
             part,
+            statement,
+            message: &ignored.message,
+            error,
+        });
+        ignored
+    }
+
+    /// Reports a statement that failed before any entry's.
+    pub(super) fn tell_of_session(statement: &str, error: &Error, progress: &dyn Progress) -> Self {
+        let entry = TocEntry::new(DumpId(0), "", "");
+        let ignored = IgnoredError { entry: String::new(), ..Self::new(&entry, statement, error) };
+        progress.failed(&Failure {
+            entry: "",
+            tag: "",
+            listed: "",
+            part: FailedPart::Load,
             statement,
             message: &ignored.message,
             error,

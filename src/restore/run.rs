@@ -46,7 +46,16 @@ impl RestorePlan {
     pub async fn run(self, interrupt: Interrupt) -> Result<RestoreReport> {
         let began = Instant::now();
         let RestorePlan {
-            options, archive, marks, setup, target, session, expected, progress, ..
+            options,
+            archive,
+            marks,
+            setup,
+            target,
+            session,
+            expected,
+            ignored,
+            progress,
+            ..
         } = self;
         let mut params = options.connection.clone();
         let wanted =
@@ -56,6 +65,7 @@ impl RestorePlan {
         let mut report = RestoreReport {
             checked: archive.manifest().is_some(),
             wanted_tables: wanted.count(),
+            ignored,
             ..RestoreReport::default()
         };
         let mut session = session;
@@ -71,7 +81,7 @@ impl RestorePlan {
             };
             session = created.session;
             params = created.params;
-            report.ignored = created.ignored;
+            report.ignored.extend(created.ignored);
         }
         report.database = params.database().to_owned();
         let by_id = archive

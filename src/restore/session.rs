@@ -84,6 +84,11 @@ impl SessionSetup {
         Ok(session)
     }
 
+    /// Works as whoever logged in from here on; returns the statement that would have chosen another role.
+    pub(super) fn take_role(&mut self) -> Option<String> {
+        Some(format!("SET ROLE {};", quote_identifier(&self.role.take()?)))
+    }
+
     /// Sets only the role, for a connection that cannot speak the archive's encoding.
     pub(super) async fn apply_role(&self, session: &Session) -> Result<()> {
         let Some(role) = &self.role else { return Ok(()) };

@@ -225,6 +225,16 @@ impl Context {
         }
     }
 
+    /// Tells that the rows of a table are left out, because it could not be created.
+    fn tell_no_data(&self, entry: &TocEntry) {
+        if matches!(entry.desc.as_str(), "TABLE" | "TABLE DATA") {
+            self.progress.info(&format!(
+                "table \"{}\" could not be created, will not restore its data",
+                entry.tag
+            ));
+        }
+    }
+
     /// Tells whether an error ends the run whatever the options say.
     fn is_fatal(&self, error: &Error) -> bool {
         self.options.stops_at_first_error()
@@ -320,6 +330,10 @@ impl Worker {
             && count > 1
             && (scripts.len() > 1 || !takes_long(context.entry(items[0])));
         let mut in_transaction = false;
+        if !together && context.options.is_stock() && !context.options.single_transaction {
+            // A statement too little to go together with others: nobody knows yet whether it succeeds.
+            keep_all(context, &mut scripts)?;
+        }
         if together {
             match self.run_together(context, &scripts).await {
                 Ok(()) => return Ok(done),
@@ -328,9 +342,7 @@ impl Worker {
                 }
                 Err(error) => {
                     if context.options.is_stock() {
-                        for (item, list) in &mut scripts {
-                            *list = context.statements(*item, Unneeded::Kept)?;
-                        }
+                        keep_all(context, &mut scripts)?;
                     } else {
                         let message = server_error(&error)
                             .map_or_else(|| error.to_string(), |e| e.message.clone());
@@ -425,6 +437,9 @@ impl Worker {
         let mut failed = false;
         for (position, statement) in switches.iter().chain(list).enumerate() {
             let Err(error) = self.attempt(context, &name, statement).await else { continue };
+            if becomes_somebody(statement) && context.options.is_stock() {
+                return Err(not_allowed_to_become(statement, error));
+            }
             // What followed would be done as somebody else.
             if context.is_fatal(&error) || becomes_somebody(statement) {
                 context.tell_fatal(entry, FailedPart::Definition, statement, &error);
@@ -442,6 +457,9 @@ impl Worker {
                 context.progress.finished(&name);
                 return Ok(());
             }
+        }
+        if failed && context.options.is_stock() && context.options.no_data_for_failed_tables {
+            context.tell_no_data(entry);
         }
         // Whatever of it failed, pg_restore takes a table for one that it could not create.
         let failure = (failed && context.options.is_stock()).then_some(false);
@@ -474,14 +492,7 @@ impl Worker {
         let mut statements = Vec::new();
         if context.options.session_authorization && !context.options.no_owner {
             let owner = entry.owner.as_deref().unwrap_or_default();
-            if self.user.as_deref() != Some(owner) {
-                let value = match owner {
-                    "" => "DEFAULT".to_owned(),
-                    _ => quote_literal(owner, context.setup.standard_strings),
-                };
-                statements.push(format!("{BECOME} {value};"));
-                self.user = Some(owner.to_owned());
-            }
+            statements.extend(self.become_user(context, owner));
             if pass(entry) == Pass::Acl {
                 // Grants in the name of others leave the session as who logged in.
                 self.user = None;
@@ -507,10 +518,9 @@ impl Worker {
         if let Some(exists) = table.and_then(|table| context.tables.failure(table))
             && (!(exists || tries_everything) || context.options.no_data_for_failed_tables)
         {
-            context.progress.info(&format!(
-                "table \"{}\" could not be created, will not restore its data",
-                entry.tag
-            ));
+            if !tries_everything {
+                context.tell_no_data(entry);
+            }
             context.progress.finished(&item_name(entry));
             return Ok(Done::default());
         }
@@ -674,6 +684,9 @@ impl Worker {
         done: &mut Done,
     ) -> Result<()> {
         let entry = context.entry(item);
+        if becomes_somebody(statement) && context.options.is_stock() {
+            return Err(not_allowed_to_become(statement, error));
+        }
         if context.is_fatal(&error) || becomes_somebody(statement) {
             context.tell_fatal(entry, part, statement, &error);
             return Err(error);
@@ -689,11 +702,8 @@ impl Worker {
     fn around_data(&mut self, context: &Context, entry: &TocEntry, created: bool) -> Around {
         let mut around = Around::default();
         let table = table_name(entry);
-        let disable = table.as_deref().and_then(|t| self.switch_triggers(context, t, "DISABLE"));
-        if let Some(statement) = disable {
-            around.before.push(statement);
-            // It may have been done as somebody else.
-            self.user = None;
+        if let Some(table) = table.as_deref() {
+            around.before.extend(self.switch_triggers(context, table, "DISABLE"));
         }
         for switch in self.before(context, entry) {
             around.before.push(switch + "\n");
@@ -711,22 +721,46 @@ impl Worker {
         around
     }
 
-    fn switch_triggers(&self, context: &Context, table: &str, verb: &str) -> Option<String> {
+    /// Returns the statements that turn the triggers of a table off or on.
+    fn switch_triggers(&mut self, context: &Context, table: &str, verb: &str) -> Vec<String> {
         // As in pg_restore, triggers are only in the way of tables that this run does not create.
         let schema_wanted = context.marks.iter().any(|marks| marks.schema);
         if !context.options.disable_triggers || schema_wanted {
-            return None;
+            return Vec::new();
         }
-        let statement = format!("ALTER TABLE {table} {verb} TRIGGER ALL;\n");
-        let Some(superuser) = &context.options.superuser else { return Some(statement) };
-        let user = quote_identifier(superuser);
+        let statement = format!("ALTER TABLE {table} {verb} TRIGGER ALL;");
+        let superuser = context.options.superuser.clone();
+        if context.options.is_stock() {
+            let superuser = superuser.unwrap_or_default();
+            // pg_restore stays who it has become, and restores the rows as well as the superuser.
+            let become_it = self.become_user(context, &superuser);
+            return become_it.into_iter().chain([statement]).collect();
+        }
+        let statement = statement + "\n";
+        let Some(superuser) = superuser else { return vec![statement] };
+        // It ends as whoever logged in.
+        self.user = None;
+        let user = quote_identifier(&superuser);
         let mut sql = format!(
             "SET SESSION AUTHORIZATION {user};\n{statement}SET SESSION AUTHORIZATION DEFAULT;\n"
         );
         if let Some(role) = &context.options.role {
             sql.push_str(&format!("SET ROLE {};\n", quote_identifier(role)));
         }
-        Some(sql)
+        vec![sql]
+    }
+
+    /// Returns the statement that makes the session a user's, unless it is; empty for who logged in.
+    fn become_user(&mut self, context: &Context, user: &str) -> Option<String> {
+        if self.user.as_deref() == Some(user) {
+            return None;
+        }
+        let value = match user {
+            "" => "DEFAULT".to_owned(),
+            _ => quote_literal(user, context.setup.standard_strings),
+        };
+        self.user = Some(user.to_owned());
+        Some(format!("{BECOME} {value};"))
     }
 
     async fn load_large_objects(
@@ -759,14 +793,39 @@ impl Worker {
         .await;
         context.progress.finished(name);
         match loaded {
-            Ok(count) => Ok(Done { large_objects: count, ..done }),
+            Ok(oids) => {
+                if context.options.is_stock() {
+                    for oid in &oids {
+                        let what = format!("restoring large object with OID {oid}");
+                        context.progress.info(&what);
+                    }
+                    let plural = if oids.len() == 1 { "" } else { "s" };
+                    let what = format!("restored {} large object{plural}", oids.len());
+                    context.progress.info(&what);
+                }
+                Ok(Done { large_objects: oids.len() as u64, ..done })
+            }
             Err(LoadError::Archive(error) | LoadError::Told(error)) => Err(error),
+            // pg_restore goes on behind every error but this.
+            Err(LoadError::Server(error) | LoadError::Rows(error))
+                if context.options.is_stock() && server_error(&error).is_some() =>
+            {
+                Err(large_objects::not_opened(error))
+            }
             Err(LoadError::Server(error) | LoadError::Rows(error)) => {
                 self.note_failure(context, item, FailedPart::Load, "lo_put", error, &mut done)?;
                 Ok(done)
             }
         }
     }
+}
+
+/// Puts back the statements that were left out because they change nothing when those before them succeed.
+fn keep_all(context: &Context, scripts: &mut [(usize, Vec<String>)]) -> Result<()> {
+    for (item, list) in scripts {
+        *list = context.statements(*item, Unneeded::Kept)?;
+    }
+    Ok(())
 }
 
 /// Returns the name under which the data of an entry is reported.
@@ -798,6 +857,12 @@ fn lost_a_race(error: &Error) -> bool {
 /// Tells whether a statement decides as whom the following ones are done.
 fn becomes_somebody(statement: &str) -> bool {
     statement.starts_with(BECOME) && !statement.trim_end().contains('\n')
+}
+
+/// Makes the error that ends a restore like pg_restore's when it may not work as somebody.
+fn not_allowed_to_become(statement: &str, error: Error) -> Error {
+    let user = statement.trim_end().trim_start_matches(BECOME).trim_matches([' ', ';', '\'']);
+    error.context(format!("could not set session user to \"{user}\""))
 }
 
 /// Returns the beginning of a statement, for messages.

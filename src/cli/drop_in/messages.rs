@@ -75,6 +75,9 @@ impl Speaker {
                 self.say(&text);
             }
         }
+        if own_words(error).is_some() {
+            return ExitCode::FAILURE;
+        }
         if error.kind() == ErrorKind::Server
             && let Some(refusal) = server_error(error)
         {
@@ -95,6 +98,20 @@ impl Speaker {
     }
 }
 
+/// Returns the words in which pg_restore says what it could not do instead of the query that failed.
+fn own_words(error: &Error) -> Option<String> {
+    const WORDS: [&str; 2] = ["could not set session user to ", "could not open large object"];
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if WORDS.iter().any(|words| text.starts_with(words)) {
+            return Some(text);
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// Writes to standard error, names as their bytes; when it is gone there is nobody left to tell.
 fn complain(words: &str) {
     let _ = std::io::stderr().lock().write_all(&text::encode(words));
@@ -112,9 +129,11 @@ fn stock_words(error: &Error) -> Option<String> {
     let refusal = server_error(error)?;
     match error.kind() {
         ErrorKind::Server => {
-            let statement = refusal.statement.as_deref().unwrap_or_default();
-            let said = server_message(refusal, statement);
-            Some(format!("query failed: {}", said.trim_end_matches('\n')))
+            let words = own_words(error);
+            let statement = refusal.statement.as_deref().filter(|_| words.is_none());
+            let said = server_message(refusal, statement.unwrap_or_default());
+            let words = words.as_deref().unwrap_or("query failed");
+            Some(format!("{words}: {}", said.trim_end_matches('\n')))
         }
         ErrorKind::Connection => {
             let place = error.message().strip_prefix("could not log in to ")?;

@@ -16,6 +16,9 @@ const MAGIC_BYTES: usize = 5;
 /// A block of a tar file.
 const TAR_BLOCK: usize = 512;
 
+/// Where its checksum lies.
+const TAR_CHECKSUM: std::ops::Range<usize> = 148..156;
+
 /// An archive that is there to be read.
 pub(super) struct Input {
     pub(super) path: PathBuf,
@@ -54,16 +57,49 @@ impl Input {
     pub(super) fn check_format(&self, asked: Option<ArchiveFormat>) -> Result<ArchiveFormat> {
         let found = archive::open(&self.path)?.header().format;
         match asked {
-            Some(asked) if asked != found => Err(Error::new(
-                ErrorKind::Archive,
-                format!(
-                    "the archive is in {} format, not {}",
-                    found.name().to_ascii_lowercase(),
-                    asked.name().to_ascii_lowercase()
-                ),
-            )),
+            Some(asked) if asked != found => {
+                Err(Error::new(ErrorKind::Archive, self.mismatch(asked, found)))
+            }
             _ => Ok(found),
         }
+    }
+
+    /// Returns what is told where the archive is of another format than `-F` says.
+    fn mismatch(&self, asked: ArchiveFormat, found: ArchiveFormat) -> String {
+        match (asked, found) {
+            (_, ArchiveFormat::Directory) => {
+                "could not read from input file: Is a directory".to_owned()
+            }
+            (ArchiveFormat::Directory, _) => {
+                let shown = self.path.display();
+                format!("could not open input file \"{shown}/toc.dat\": Not a directory")
+            }
+            (ArchiveFormat::Tar, _) => self.corrupt_tar_header(),
+            _ => "did not find magic string in file header".to_owned(),
+        }
+    }
+
+    /// Returns what pg_restore says of a file that has no header of a tar archive.
+    fn corrupt_tar_header(&self) -> String {
+        let mut block = Vec::new();
+        // It was read before.
+        let _ = File::open(&self.path)
+            .and_then(|file| file.take(TAR_BLOCK as u64).read_to_end(&mut block));
+        block.resize(TAR_BLOCK, 0);
+        let name: Vec<u8> = block[..100].iter().copied().take_while(|&byte| byte != 0).collect();
+        let digits = block[TAR_CHECKSUM].iter().take_while(|byte| (b'0'..=b'7').contains(byte));
+        let expected = digits.fold(0, |sum: u32, digit| sum * 8 + u32::from(digit - b'0'));
+        // The checksum counts as blanks itself.
+        let computed: u32 = block
+            .iter()
+            .enumerate()
+            .map(|(at, &byte)| u32::from(if TAR_CHECKSUM.contains(&at) { b' ' } else { byte }))
+            .sum();
+        format!(
+            "corrupt tar header found in {} (expected {expected}, computed {computed}) file position \
+             {TAR_BLOCK}",
+            text::decode(&name)
+        )
     }
 }
 

@@ -252,7 +252,7 @@ async fn direct(
 #[derive(Debug)]
 struct Reporter {
     speaker: Speaker,
-    /// The last entry of which something failed, as the list names it.
+    /// The last entry of which something failed, as the list names it; empty before the first entry.
     failed: Mutex<Option<String>>,
 }
 
@@ -280,10 +280,12 @@ impl Progress for Reporter {
 
     fn failed(&self, failure: &Failure<'_>) {
         let mut last = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none() {
+        if failure.listed.is_empty() {
+            self.speaker.info("while INITIALIZING:");
+        } else if last.as_deref().is_none_or(str::is_empty) {
             self.speaker.info("while PROCESSING TOC:");
         }
-        if last.as_deref() != Some(failure.listed) {
+        if !failure.listed.is_empty() && last.as_deref() != Some(failure.listed) {
             self.speaker.info(&format!("from TOC entry {}", failure.listed));
         }
         *last = Some(failure.listed.to_owned());
