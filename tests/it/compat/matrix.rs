@@ -91,13 +91,8 @@ impl Case {
     /// Writes a database with pgark.
     fn write(&self, world: &World, source: &Database, name: &str) {
         let format = ["-F", self.format.name(), "-Z", self.codec, "-f", name];
-        if self.format == Format::Plain {
-            let arguments = [&["pg_dump", "-d", source.uri()][..], &format].concat();
-            let _ = world.pgark(&arguments).success();
-            return;
-        }
         let version = self.version.map_or(vec![], |version| vec!["--archive-version", version]);
-        // Several connections, so that a large table is read in pieces.
+        // Several connections, so that a large table is read in pieces, if not for a script.
         let dump = ["dump", "-d", source.uri(), "-j", "4"];
         let _ = world.pgark(&[&dump[..], &format, &version].concat()).success();
         let _ = world.pgark(&["verify", name]).success();
@@ -141,9 +136,7 @@ impl Case {
         let format = format!("-F{}", self.format.name());
         let compression = stock.compression_option(self.codec);
         stock.dump_archive(&source.database, &world.path(&name), &[&format, &compression]);
-        if self.format != Format::Plain {
-            let _ = world.pgark(&["verify", &name]).success();
-        }
+        let _ = world.pgark(&["verify", &name]).success();
         let target = source.server.database("by_pgark");
         let _ = world.pgark(&["restore", "-d", target.uri(), "-j", "4", &name]).success();
         source.assert_equal(stock, &target, self);
