@@ -64,8 +64,16 @@ impl Work {
             ),
             work("dump, custom format, gzip:6, -j 2 : 1", "mixed", 0.32, Task::Custom),
             work("schema of 5,000 tables", "many", 0.60, Task::Schema),
+            work("schema of 20,000 tables, 100,000 columns", "wide", 1.00, Task::Schema),
+            work(
+                "dump of 100,000 large objects, directory, zstd, -j 2",
+                "objects",
+                1.00,
+                Task::Dump(&["-Z", "zstd"]),
+            ),
             work("restore of the mixed archive, -j 2", "mixed", 0.90, Task::Restore),
             work("restore of the 5,000-table archive, -j 2", "many", 0.60, Task::Restore),
+            work("restore of 100,000 large objects, -j 2", "objects", 1.00, Task::Restore),
             work("clone of the mixed database, -j 2", "mixed", 0.70, Task::Clone),
         ]
     }
@@ -75,6 +83,8 @@ impl Work {
         let script = match self.database {
             "mixed" => include_str!("mixed.sql"),
             "many" => include_str!("many.sql"),
+            "wide" => include_str!("wide.sql"),
+            "objects" => include_str!("objects.sql"),
             other => bail!("no script makes the database {other}"),
         };
         server.ensure_by(self.database, script)?;
