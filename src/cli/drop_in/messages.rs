@@ -126,6 +126,10 @@ fn stock_words(error: &Error) -> Option<String> {
         }
         cause = found.source();
     }
+    if error.message().starts_with("invalid client encoding ") {
+        // Which query was refused is nothing to them.
+        return Some(error.message().to_owned());
+    }
     let refusal = server_error(error)?;
     match error.kind() {
         ErrorKind::Server => {
