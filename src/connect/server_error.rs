@@ -137,17 +137,24 @@ impl ServerError {
     }
 }
 
+impl ServerError {
+    /// Returns the text as libpq puts it together: two blanks behind each word.
+    pub fn libpq_text(&self) -> String {
+        self.parts().map(|(word, part)| format!("{word}:  {part}")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let more = [("DETAIL", &self.detail), ("HINT", &self.hint), ("CONTEXT", &self.context)];
+        let more = more.into_iter().filter_map(|(word, part)| Some((word, part.as_deref()?)));
+        std::iter::once((self.severity.as_str(), self.message.as_str())).chain(more)
+    }
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.severity, self.message)?;
-        if let Some(detail) = &self.detail {
-            write!(f, "\nDETAIL: {detail}")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "\nHINT: {hint}")?;
-        }
-        if let Some(context) = &self.context {
-            write!(f, "\nCONTEXT: {context}")?;
+        for (position, (word, part)) in self.parts().enumerate() {
+            let separator = if position == 0 { "" } else { "\n" };
+            write!(f, "{separator}{word}: {part}")?;
         }
         Ok(())
     }

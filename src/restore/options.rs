@@ -39,6 +39,8 @@ pub struct RestoreOptions {
     pub jobs: usize,
     /// Whose habits the restore has.
     pub manner: Manner,
+    /// Whether somebody follows every entry as it is restored; they go to the server one by one then.
+    pub narrated: bool,
     /// Whether the target may hold something already.
     pub mode: Mode,
     /// Drops the objects of the archive before they are made.
@@ -126,6 +128,7 @@ impl RestoreOptions {
             connection,
             jobs: 1,
             manner: Manner::Checked,
+            narrated: false,
             mode: Mode::Fresh,
             clean: false,
             if_exists: false,

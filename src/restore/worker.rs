@@ -304,10 +304,18 @@ impl Worker {
             Job::Statements(items) => self.run_statements(context, items).await,
             Job::Data(item) => self.load_data(context, *item).await,
         };
-        for notice in self.session.take_notices() {
-            context.progress.info(&notice.to_string());
-        }
+        self.tell_notices(context);
         done
+    }
+
+    fn tell_notices(&self, context: &Context) {
+        for notice in self.session.take_notices() {
+            let text = match context.options.is_stock() {
+                true => notice.libpq_text(),
+                false => notice.to_string(),
+            };
+            context.progress.info(&text);
+        }
     }
 
     async fn run_statements(&mut self, context: &Context, items: &[usize]) -> Result<Done> {
@@ -326,10 +334,13 @@ impl Worker {
         }
         done.entries = scripts.len() as u64;
         let count: usize = scripts.iter().map(|(_, list)| list.len()).sum();
-        let together = !context.options.single_transaction
+        let worthwhile = !context.options.single_transaction
             && count > 1
             && (scripts.len() > 1 || !takes_long(context.entry(items[0])));
-        let mut in_transaction = false;
+        // Who follows each step hears of it, and what the server says to it, when it is done.
+        let together = worthwhile && !context.options.narrated;
+        let mut in_transaction =
+            worthwhile && !together && context.options.transaction_size.is_some();
         if !together && context.options.is_stock() && !context.options.single_transaction {
             // A statement too little to go together with others: nobody knows yet whether it succeeds.
             keep_all(context, &mut scripts)?;
@@ -473,6 +484,7 @@ impl Worker {
         let mut attempt = 1;
         loop {
             let result = self.session.execute(&purpose, statement).await;
+            self.tell_notices(context);
             match result {
                 Err(error)
                     if attempt < ATTEMPTS

@@ -191,6 +191,7 @@ async fn direct(
     let selection = request.selection.clone();
     let options = RestoreOptions {
         manner: Manner::PgRestore,
+        narrated: request.verbose,
         jobs: usize::try_from(request.jobs).unwrap_or(1),
         clean: request.clean,
         if_exists: request.if_exists,
