@@ -69,7 +69,7 @@ impl Transaction {
 }
 
 impl SessionSettings {
-    /// Returns the statements that make the settings on a server of `version`.
+    /// Returns the statements that make the settings on a server of `version`, apart from the encoding.
     pub fn statements(&self, version: ServerVersion) -> String {
         let mut sql = String::from("select pg_catalog.set_config('search_path', '', false);\n");
         let mut set = |name: &str, value: &str| {
@@ -79,9 +79,6 @@ impl SessionSettings {
             sql.push_str(value);
             sql.push_str(";\n");
         };
-        if let Some(encoding) = &self.encoding {
-            set("client_encoding", &quote_literal_for_server(encoding));
-        }
         if let Some(role) = &self.role {
             set("role", &quote_identifier(role));
         }
@@ -119,7 +116,7 @@ impl SessionSettings {
     /// The encoding comes first: names and texts in the server's own arrive as they are, also where
     /// they cannot be converted.
     pub async fn apply(&self, session: &Session) -> Result<()> {
-        session.set_client_encoding(None).await?;
+        session.set_client_encoding(self.encoding.as_deref()).await?;
         session.execute("set up the session", &self.statements(session.version())).await
     }
 }
