@@ -75,12 +75,17 @@ impl CloneSource {
         Ok(ClonePlan { reader, target, proof: self.proof, progress: self.progress.clone() })
     }
 
-    /// Tells whether rows may go in binary form: both majors are equal, and every table is made here.
+    /// Tells whether rows may go in binary form: both majors are equal, and every table is made here, with
+    /// every type in it.
+    ///
+    /// What `--clean` leaves in a database may hold a domain of the same name over another type, whose bytes would
+    /// be taken for what they are not; text is read or refused.
     ///
     /// The proof needs the text of all rows anyway; where there is one, reading them twice would cost the
     /// source more than the target saves.
     async fn may_go_binary(&self, options: &RestoreOptions) -> Result<bool> {
         let tables_are_new = options.mode == Mode::Fresh
+            && (options.create || !options.clean)
             && !(options.data_only || options.no_schema || !options.sections.is_empty())
             && self.source.entries().iter().any(|entry| entry.desc == "TABLE");
         if self.proof || !tables_are_new {

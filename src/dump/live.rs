@@ -49,7 +49,8 @@ pub struct LiveSource {
     keeper: tokio::sync::Mutex<Option<Session>>,
     /// When the keeper was asked something for the last time.
     beat: Mutex<Instant>,
-    idle: Mutex<Vec<Session>>,
+    /// None when everything has been let go of.
+    idle: Mutex<Option<Vec<Session>>>,
 }
 
 /// In which form rows are read.
@@ -112,7 +113,7 @@ impl DumpPlan {
             settings,
             keeper: tokio::sync::Mutex::new(Some(keeper.session)),
             beat: Mutex::new(Instant::now()),
-            idle: Mutex::default(),
+            idle: Mutex::new(Some(Vec::new())),
         })
     }
 }
@@ -325,8 +326,8 @@ impl LiveSource {
 
     /// Lets go of locks and snapshot.
     pub async fn close(&self) {
-        let idle = std::mem::take(&mut *self.idle());
-        for session in idle {
+        let idle = self.idle().take();
+        for session in idle.into_iter().flatten() {
             session.close().await;
         }
         if let Some(keeper) = self.keeper.lock().await.take() {
@@ -335,18 +336,22 @@ impl LiveSource {
     }
 
     async fn session(&self) -> Result<Session> {
-        let idle = self.idle().pop();
+        let idle = self.idle().as_mut().and_then(Vec::pop);
         match idle {
             Some(session) if !session.is_closed() => Ok(session),
             _ => self.recipe.join(&self.identity, &self.snapshot).await,
         }
     }
 
+    /// Keeps a session for the next reading. Who is done after everything was let go of has it closed: it would
+    /// hold the snapshot.
     fn put_back(&self, session: Session) {
-        self.idle().push(session);
+        if let Some(idle) = self.idle().as_mut() {
+            idle.push(session);
+        }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Session>>> {
         lock(&self.idle)
     }
 }

@@ -113,6 +113,16 @@ fn rows_go_in_binary_form_where_both_sides_mean_the_same() {
         let run = clone(&World::new(), &new, &old, &options).success();
         let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
         assert_eq!(report["binary_tables"], 0, "{server}");
+        // The same where a domain stays that is of another type.
+        let new = server.database("clone_binary_domain");
+        new.execute("create domain d as int4; create table t(a d); insert into t values (1)");
+        let old = server.database("clone_binary_old_domain");
+        old.execute("create domain d as float4; create table t(a d)");
+        let options = ["--no-proof", "--json", "--clean", "-t", "t"];
+        let run = clone(&World::new(), &new, &old, &options).success();
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        assert_eq!(report["binary_tables"], 0, "{server}");
+        assert_eq!(old.query("select a from t"), "1", "{server}");
     }
 }
 
