@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::run::{Run, stopped};
 use super::split::Piece;
@@ -16,6 +16,9 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// How long the loss of the connection may go unnoticed while nothing is asked over it.
 pub(super) const GLANCE: Duration = Duration::from_millis(250);
+
+/// How long the end of a dump that failed may wait for the keeper's answer.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// How often a piece is begun again after somebody cancelled its statement.
 const ATTEMPTS: u32 = 5;
@@ -36,11 +39,7 @@ async fn until_done(run: &Run, session: &mut Session) -> Result<()> {
         tokio::select! {
             biased;
             () = run.stop.wait() => {
-                if session.is_closed() {
-                    // Then this is why the others failed.
-                    session.execute("keep the snapshot", "select 1").await?;
-                }
-                return Err(stopped());
+                return Err(last_word(session).await);
             }
             piece = run.queue.take_as_keeper() => match piece {
                 Some(piece) => {
@@ -56,6 +55,17 @@ async fn until_done(run: &Run, session: &mut Session) -> Result<()> {
                 }
             }
         }
+    }
+}
+
+/// Says why the keeper stops: the loss of its connection explains what the others ran into, and they may
+/// have heard of it first (a worker that comes late is refused the snapshot). So it asks, and does not trust
+/// what it has heard so far.
+async fn last_word(session: &Session) -> Error {
+    let asked = timeout(LAST_ANSWER, session.execute("keep the snapshot", "select 1")).await;
+    match asked {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) | Err(_) => stopped(),
     }
 }
 

@@ -69,9 +69,9 @@ async fn losing_the_keeper_ends_the_dump_with_nothing_left() {
         let output = world.path("archive");
         let options = DumpOptions { jobs, ..options(&database, &output) };
         let plan = plan(options, gate.clone()).await.expect("a plan");
-        // The keeper is the only other session at this moment.
-        let keeper = "select pg_backend_pid() as own, pid from pg_stat_activity
-            where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
+        // No worker has come yet; sessions that were closed before may still be on their way out.
+        let keeper = "select pid from pg_stat_activity where datname = current_database()
+            and pid <> pg_backend_pid() and state = 'idle in transaction'";
         let rows = administrator.query("find the keeper", keeper).await.expect("the keeper");
         let keeper = rows.single().expect("one").text("pid").expect("pid").to_owned();
         let running = tokio::spawn(plan.run(Interrupt::default()));
