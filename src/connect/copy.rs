@@ -52,7 +52,12 @@ impl<'s> CopyOut<'s> {
                 self.rows = Some(rows);
                 Ok(None)
             }
-            Err(failure) => Err(self.session.error(&self.purpose, failure)),
+            Err(mut failure) => {
+                if let Failure::Server(error) = &mut failure {
+                    error.in_copy = true;
+                }
+                Err(self.session.error(&self.purpose, failure))
+            }
         }
     }
 

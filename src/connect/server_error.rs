@@ -93,6 +93,8 @@ pub struct ServerError {
     pub constraint: Option<String>,
     /// The statement that was refused, where it was at hand: no server sends it back.
     pub statement: Option<String>,
+    /// It ended a COPY to us that had begun: rows may have come before it.
+    pub in_copy: bool,
 }
 
 impl ServerError {

@@ -371,10 +371,10 @@ async fn copy(
         open_foreign_tables(session, true).await?;
     }
     let mut hasher = (form == RowsForm::HashedText).then(RowHasher::default);
-    let mut statement = table.copy_statement(PieceRange::Whole);
-    if form == RowsForm::Binary {
-        statement.push_str(" with (format binary)");
-    }
+    let statement = match form {
+        RowsForm::Binary => table.binary_copy_statement(),
+        _ => table.copy_statement(PieceRange::Whole),
+    };
     let mut bytes = 0;
     let purpose = format!("read the rows of {}", table.name.sql());
     let canceller = session.canceller();

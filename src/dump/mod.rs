@@ -43,6 +43,7 @@
 //! ```
 
 mod block;
+mod broken_copy;
 mod cluster;
 mod describe;
 mod globals;
@@ -65,6 +66,7 @@ mod split;
 mod work;
 
 pub use crate::store::Output;
+pub use broken_copy::BrokenCopy;
 pub use cluster::{ClusterDumpOptions, ClusterDumpPlan, ClusterDumpReport, plan_cluster};
 pub use globals::{Globals, GlobalsOptions, PasswordChoice, globals};
 pub use live::{LargeObjectBytes, LiveSource, RowsForm, RowsRead};

@@ -63,8 +63,18 @@ pub(super) struct PlannedTable {
 }
 
 impl PlannedTable {
-    /// Returns the statement that reads a range of the table.
+    /// Returns the statement that reads a range of the table as text, in pg_dump's form: people look for it
+    /// in `pg_stat_activity` and in errors.
     pub(super) fn copy_statement(&self, range: PieceRange) -> String {
+        format!("{};", self.copy_to_stdout(range))
+    }
+
+    /// Returns the statement that reads the whole table in binary form.
+    pub(super) fn binary_copy_statement(&self) -> String {
+        format!("{} WITH (FORMAT binary);", self.copy_to_stdout(PieceRange::Whole))
+    }
+
+    fn copy_to_stdout(&self, range: PieceRange) -> String {
         let table = self.name.sql();
         let columns = self
             .columns
@@ -74,15 +84,15 @@ impl PlannedTable {
             .join(", ");
         match range {
             PieceRange::Pages { .. } => format!(
-                "copy (select {columns} from only {table} where {}) to stdout",
+                "COPY (SELECT {columns} FROM ONLY {table} WHERE {}) TO stdout",
                 range.condition()
             ),
             _ if self.foreign || !self.filter.is_empty() => {
                 let columns = if columns.is_empty() { "*".to_owned() } else { columns };
-                format!("copy (select {columns} from {table} {}) to stdout", self.filter)
+                format!("COPY (SELECT {columns} FROM {table} {}) TO stdout", self.filter)
             }
-            _ if columns.is_empty() => format!("copy {table} to stdout"),
-            _ => format!("copy {table} ({columns}) to stdout"),
+            _ if columns.is_empty() => format!("COPY {table} TO stdout"),
+            _ => format!("COPY {table} ({columns}) TO stdout"),
         }
     }
 }
@@ -580,18 +590,18 @@ mod tests {
     fn rows_are_read_with_the_column_list_and_only_a_filter_needs_a_query() {
         let range = PieceRange::Pages { first: Some(10), end: Some(20) };
         let cases = [
-            (table(&["a", "B"], ""), PieceRange::Whole, "copy \"S\".t (a, \"B\") to stdout"),
-            (table(&[], ""), PieceRange::Whole, "copy \"S\".t to stdout"),
+            (table(&["a", "B"], ""), PieceRange::Whole, "COPY \"S\".t (a, \"B\") TO stdout;"),
+            (table(&[], ""), PieceRange::Whole, "COPY \"S\".t TO stdout;"),
             (
                 table(&["a"], "WHERE a > 1"),
                 PieceRange::Whole,
-                "copy (select a from \"S\".t WHERE a > 1) to stdout",
+                "COPY (SELECT a FROM \"S\".t WHERE a > 1) TO stdout;",
             ),
             (
                 table(&["a"], ""),
                 range,
-                "copy (select a from only \"S\".t where ctid >= '(10,0)'::pg_catalog.tid and ctid < \
-                 '(20,0)'::pg_catalog.tid) to stdout",
+                "COPY (SELECT a FROM ONLY \"S\".t WHERE ctid >= '(10,0)'::pg_catalog.tid and ctid < \
+                 '(20,0)'::pg_catalog.tid) TO stdout;",
             ),
         ];
         for (table, range, expected) in cases {

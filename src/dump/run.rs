@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::broken_copy;
 use super::describe;
 use super::keep;
 use super::large_object_run::LargeObjectRun;
@@ -315,6 +316,7 @@ impl Run {
         };
         if let Err(error) = result.await {
             sink.abandon().await;
+            let error = broken_copy::explain(error, &table.table, &statement);
             return Err(keep::explain_conflict(error));
         }
         sink.finish().await?;

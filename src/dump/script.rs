@@ -16,6 +16,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::broken_copy;
 use super::describe;
 use super::keep;
 use super::large_object_text;
@@ -368,7 +369,9 @@ impl Reader {
                     let _ = canceller.cancel().await;
                     return Err(Error::new(ErrorKind::Interrupted, format!("interrupted while reading {item}")));
                 }
-                chunk = copy.next() => chunk?,
+                chunk = copy.next() => {
+                    chunk.map_err(|error| broken_copy::explain(error, table, &statement))?
+                }
             };
             let Some(chunk) = chunk else { break };
             raw_bytes += chunk.len() as u64;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::getopt::Misuse;
 use super::server_message::server_message;
 use crate::connect::server_error;
+use crate::dump::BrokenCopy;
 use crate::error::{Error, ErrorKind};
 use crate::progress::Progress;
 use crate::select::PatternError;
@@ -62,6 +63,10 @@ impl Speaker {
 
     /// Tells an error with its causes and hints; the stock tools know one code for all failures.
     pub(in crate::cli) fn fail(&self, error: &Error) -> ExitCode {
+        if let Some(broken) = BrokenCopy::of(error) {
+            self.fail_copy(broken);
+            return ExitCode::FAILURE;
+        }
         match stock_words(error) {
             Some(text) => self.say(&format!("error: {text}")),
             None => {
@@ -90,6 +95,20 @@ impl Speaker {
             self.say(&format!("hint: {hint}"));
         }
         ExitCode::FAILURE
+    }
+
+    /// Tells of a COPY that the server broke off.
+    fn fail_copy(&self, broken: &BrokenCopy) {
+        let said = server_message(&broken.server, &broken.statement);
+        self.say(&format!(
+            "error: Dumping the contents of table \"{}\" failed: PQgetResult() failed.",
+            broken.table
+        ));
+        self.say(&format!(
+            "detail: Error message from server: {}",
+            said.strip_suffix('\n').unwrap_or(&said)
+        ));
+        self.say(&format!("detail: Command was: {}", broken.statement));
     }
 
     /// Returns the words that point to the help.

@@ -23,7 +23,7 @@ fn large_tables(database: &Database) {
 }
 
 const COPYING: &str = "select count(*) from pg_stat_activity
-    where datname = current_database() and state = 'active' and query like 'copy%'";
+    where datname = current_database() and state = 'active' and query ilike 'copy%'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_terminated_is_replaced_and_its_piece_read_again() {
@@ -41,7 +41,7 @@ async fn a_worker_that_is_terminated_is_replaced_and_its_piece_read_again() {
         let running = tokio::spawn(plan.run(Interrupt::default()));
         gate.reached().await;
         let terminate = "select pg_terminate_backend(pid) from pg_stat_activity
-            where datname = current_database() and query like 'copy%'";
+            where datname = current_database() and query ilike 'copy%'";
         administrator.execute("terminate the workers", terminate).await.expect("terminated");
         gate.open();
         let report = running.await.expect("no panic").expect("a dump");
@@ -164,7 +164,7 @@ async fn a_statement_that_is_cancelled_is_run_again() {
         let running = tokio::spawn(plan.run(Interrupt::default()));
         gate.reached().await;
         let cancel = "select pg_cancel_backend(pid) from pg_stat_activity
-            where datname = current_database() and query like 'copy%' and pid <> pg_backend_pid()";
+            where datname = current_database() and query ilike 'copy%' and pid <> pg_backend_pid()";
         administrator.execute("cancel", cancel).await.expect("cancelled");
         gate.open();
         let report = running.await.expect("no panic").expect("a dump");

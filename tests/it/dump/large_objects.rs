@@ -311,7 +311,7 @@ async fn a_lost_worker_is_replaced_and_its_large_objects_read_again() {
         let running = tokio::spawn(plan.run(Interrupt::default()));
         gate.reached().await;
         let terminate = "select pg_terminate_backend(pid) from pg_stat_activity
-            where datname = current_database() and query like 'copy%'";
+            where datname = current_database() and query ilike 'copy%'";
         administrator.execute("terminate the workers", terminate).await.expect("terminated");
         gate.open();
         let report = running.await.expect("no panic").expect("a dump");

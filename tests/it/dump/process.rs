@@ -8,7 +8,7 @@ use crate::support::database::Database;
 use crate::support::{World, newest_server, servers};
 
 const COPYING: &str = "select count(*) from pg_stat_activity
-    where datname = current_database() and state = 'active' and query like 'copy%'";
+    where datname = current_database() and state = 'active' and query ilike 'copy%'";
 
 /// Rows for some seconds of reading.
 fn large_table(database: &Database) {

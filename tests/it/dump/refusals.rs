@@ -8,7 +8,7 @@ use pgark::select::{SelectionRequest, TablePattern};
 
 use super::params_as;
 use crate::support::command::Run;
-use crate::support::{World, oracle, servers};
+use crate::support::{World, newest_server, oracle, servers};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_cannot_be_read_is_named_with_the_remedy() {
@@ -60,6 +60,29 @@ async fn everything_that_cannot_be_read_is_named_with_the_remedy() {
             .await
             .expect("drop");
     }
+}
+
+#[test]
+fn a_copy_that_breaks_in_the_middle_is_told_in_the_words_of_the_stand_in() {
+    let Some(stock) = oracle::record() else { return };
+    let database = newest_server().database("dump_broken_copy");
+    // Rows are on their way when the function fails.
+    let role = format!("{}_reader", database.name());
+    database.execute(&format!(
+        "create table t(a int); insert into t select generate_series(1, 30000);
+         create function f(int) returns int language plpgsql immutable as
+         'begin if $1 = 20000 then raise ''no %'', $1 using detail = ''d''; end if; return $1; end';
+         alter table t enable row level security; create policy p on t using (f(a) > 0);
+         create role {role} login; grant select on t to {role};"
+    ));
+    let arguments = ["-a", "-d", database.uri(), "--role", &role, "--enable-row-security"];
+    let theirs = Run::of(stock.command("pg_dump").args(arguments)).fails_with(1);
+    for more in [&["-Fp"][..], &["-Fc", "-f", "out"]] {
+        let arguments = [&["pg_dump"], &arguments[..], more].concat();
+        let ours = World::new().pgark(&arguments).fails_with(1);
+        assert_eq!(ours.stderr, theirs.stderr, "{more:?}");
+    }
+    database.execute(&format!("drop owned by {role} cascade; drop role {role}"));
 }
 
 #[test]
