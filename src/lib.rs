@@ -50,6 +50,7 @@
 //! | `verify` | [`verify`] | [`verify::plan`] |
 //! | `inspect` | [`inspect`] | [`archive::open`] |
 //! | `clone` | [`clone`] | [`clone::CloneSource::open`] |
+//! | `backup`, `list` ... | [`vault`] | [`vault::Repository`] |
 //!
 //! A further archive format is a file of [`archive`]: an implementation of [`archive::ArchiveWriter`] or
 //! [`archive::ArchiveReader`] and its arm in [`archive::create`] or [`archive::open`]. Everything else works
@@ -59,7 +60,7 @@
 //!
 //! ```text
 //! layer 6   cli
-//! layer 4   clone
+//! layer 4   clone  vault
 //! layer 3   dump   restore   verify   inspect
 //! layer 2   catalog
 //! layer 1   connect   select   ddl   order   archive
@@ -83,6 +84,7 @@ pub mod restore;
 pub mod select;
 pub mod sql;
 pub mod store;
+pub mod vault;
 pub mod verify;
 
 pub use error::{Error, ErrorKind, Result};

@@ -18,8 +18,9 @@ use std::path::{Component, Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{MANIFEST_FILE, MANIFEST_VERSION, read_sealed, write_list, write_seal};
-use crate::codec::{HashingWriter, Sha256Digest, sha256};
+use super::file_name_of;
+use super::manifest::{MANIFEST_FILE, MANIFEST_VERSION, read_sealed, write_list};
+use crate::codec::{HashingWriter, Sha256Digest, sha256, write_seal};
 use crate::error::{Context, Error, ErrorKind, Result};
 
 /// The script with what the databases share.
@@ -212,22 +213,12 @@ pub fn manifest_sha256(archive: &Path) -> Result<Sha256Digest> {
 }
 
 /// Returns a path in the folder for every database, none twice, also where letters have no case.
-///
-/// What is no letter, digit, dash or underscore is written as `%` and two digits.
 pub fn paths<'a>(databases: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut taken = HashSet::new();
     databases
         .into_iter()
         .map(|database| {
-            let mut name = String::new();
-            for byte in database.bytes() {
-                match byte {
-                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => {
-                        name.push(char::from(byte));
-                    }
-                    _ => name.push_str(&format!("%{byte:02X}")),
-                }
-            }
+            let mut name = file_name_of(database);
             let stem = name.clone();
             let mut number = 1;
             while !taken.insert(name.to_ascii_lowercase()) {

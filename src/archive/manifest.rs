@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ArchiveFormat, ArchiveHeader, LargeObjectClass, ManifestLargeObjects, SchemaFingerprint,
 };
-use crate::codec::{Compression, Fingerprint, HashingWriter, Sha256Digest};
+use crate::codec::{Compression, Fingerprint, HashingWriter, Sha256Digest, check_seal, write_seal};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::model::DumpId;
 
@@ -30,11 +30,6 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 
 /// A manifest of a million tables and ten million blocks is smaller; what is larger is none.
 const MANIFEST_BYTES_MAX: u64 = 2 << 30;
-
-/// What stands between the hashed part and the hash, and after it.
-const SEAL_START: &str = ",\n\"sha256\": \"";
-const SEAL_END: &str = "\"\n}\n";
-const BODY_END: &str = "\n}\n";
 
 /// Everything the manifest says.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -402,15 +397,6 @@ pub(super) fn read_sealed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Resul
         .map_err(|error| damaged("it is not in the expected form").with_source(error))
 }
 
-/// Ends what was written with its hash, and returns that.
-pub(super) fn write_seal<W: Write>(body: HashingWriter<W>) -> io::Result<Sha256Digest> {
-    let (mut out, mut hasher) = body.into_parts();
-    sha2::Digest::update(&mut hasher, BODY_END);
-    let digest = Sha256Digest(sha2::Digest::finalize(hasher).into());
-    write!(out, "{SEAL_START}{digest}{SEAL_END}")?;
-    Ok(digest)
-}
-
 /// Writes a list with an item on each line.
 pub(super) fn write_list<T: Serialize>(
     out: &mut impl Write,
@@ -423,28 +409,6 @@ pub(super) fn write_list<T: Serialize>(
         serde_json::to_writer(&mut *out, item)?;
     }
     out.write_all(b"]")
-}
-
-/// Compares the last field with the hash of the rest.
-fn check_seal(bytes: &[u8]) -> Result<(), &'static str> {
-    let seal_length = SEAL_START.len() + 64 + SEAL_END.len();
-    let cut = "it does not end with its checksum";
-    let body = bytes.len().checked_sub(seal_length).map(|length| &bytes[..length]).ok_or(cut)?;
-    let seal = &bytes[body.len()..];
-    let digest = seal
-        .strip_prefix(SEAL_START.as_bytes())
-        .and_then(|rest| rest.strip_suffix(SEAL_END.as_bytes()))
-        .and_then(|digest| std::str::from_utf8(digest).ok())
-        .filter(|digest| !digest.bytes().any(|byte| byte.is_ascii_uppercase()))
-        .and_then(|digest| digest.parse::<Sha256Digest>().ok())
-        .ok_or(cut)?;
-    let mut hasher = HashingWriter::new(io::sink());
-    // A sink takes everything.
-    let _ = hasher.write_all(body).and_then(|()| hasher.write_all(BODY_END.as_bytes()));
-    if hasher.finish().1 != digest {
-        return Err("its checksum is wrong");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod large_objects;
 pub mod listing;
 pub mod manifest;
 mod manifest_large_objects;
+mod name;
 mod primitive;
 mod reader;
 mod reordered;
@@ -53,6 +54,7 @@ pub use manifest_large_objects::{
     LargeObjectClass, ManifestLargeObject, ManifestLargeObjects, PRIVILEGES_ON,
     large_object_remarks,
 };
+pub use name::file_name_of;
 pub use reader::{ArchiveReader, LargeObjectFile, ManifestState, all_large_objects, open};
 pub use reordered::ReorderedReader;
 pub use schema_fingerprint::{SchemaComparison, SchemaDifference, SchemaFingerprint, SchemaItem};

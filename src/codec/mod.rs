@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod fingerprint;
 mod lz4_frame;
+mod seal;
 mod sha256;
 mod zlib;
 
@@ -18,4 +19,5 @@ pub use compression::{Algorithm, Compression};
 pub use decode::{block_decoder, decoder, list_decoder, stream_decoder};
 pub use encode::{BlockEncoder, StreamParts, encode_block, encode_stream_block, stream_parts};
 pub use fingerprint::{Fingerprint, LargeObjectHasher, RowHasher};
+pub use seal::{check_seal, write_seal};
 pub use sha256::{HashingReader, HashingWriter, Sha256Digest, sha256};

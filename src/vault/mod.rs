@@ -1,0 +1,27 @@
+//! The backup manager: backups that are kept, proved, and dropped by a policy.
+//!
+//! A [`Repository`] is a folder with a folder for each database, and in it one for each backup:
+//!
+//! ```text
+//! REPOSITORY/shop/shop-daily-20260131T020000Z-4f09ac/     a backup; its name is its BackupId
+//!                 archive/                                 a directory archive, as `pgark dump` writes it
+//!                 globals.sql                              roles and tablespaces: mode 0600
+//!                 backup.json                              the BackupRecord, written last
+//!            history/ID.20260131T020113Z-verified-07c2e1.json   what happened to backups later
+//! ```
+//!
+//! Every file is written once and never changed. What is known about a backup is its record and the events
+//! that followed. Nothing here knows environment, clock or terminal: moments and random bytes are handed in.
+
+mod backup_type;
+mod event;
+mod id;
+mod record;
+mod repository;
+mod sealed;
+
+pub use backup_type::{BackupType, Period, Tier};
+pub use event::{Event, EventKind, Proof};
+pub use id::{BackupId, InvalidBackupId};
+pub use record::{BackupRecord, RECORD_VERSION, SourceRecord};
+pub use repository::{Listing, Repository, StoredBackup, Unreadable, Wanted};
