@@ -104,6 +104,7 @@ struct Inner {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
+    stock_words: Option<String>,
 }
 
 impl Error {
@@ -115,6 +116,7 @@ impl Error {
                 message: message.into(),
                 source: None,
                 hints: Vec::new(),
+                stock_words: None,
             }),
         }
     }
@@ -131,17 +133,25 @@ impl Error {
         self
     }
 
+    /// Adds what PostgreSQL's own tools say in this case, for the verbs that stand in for them.
+    pub(crate) fn in_stock_words(mut self, words: impl Into<String>) -> Self {
+        self.inner.stock_words = Some(words.into());
+        self
+    }
+
     /// Wraps this error into one that says what was being done, keeping its kind and its hints.
     pub fn context(self, message: impl Into<String>) -> Self {
         let kind = self.kind();
         let mut source = self;
         let hints = std::mem::take(&mut source.inner.hints);
+        let stock_words = source.inner.stock_words.take();
         Error {
             inner: Box::new(Inner {
                 kind,
                 message: message.into(),
                 source: Some(Box::new(source)),
                 hints,
+                stock_words,
             }),
         }
     }
@@ -154,6 +164,11 @@ impl Error {
     /// Returns the message without its causes.
     pub fn message(&self) -> &str {
         &self.inner.message
+    }
+
+    /// Returns what PostgreSQL's own tools say in this case, where it is known.
+    pub(crate) fn stock_words(&self) -> Option<&str> {
+        self.inner.stock_words.as_deref()
     }
 
     /// Returns the next steps, in the order they were added.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::endpoint::{Encryption, Endpoint, shuffle};
 use super::failure::{Cause, Failure, Step};
+use super::libpq_words;
 use super::login::{self, Login};
 use super::outgoing::TAKES_BYTES;
-use super::params::{ConnectParams, TargetSession};
+use super::params::{ConnectParams, Host, TargetSession};
 use super::session::Session;
 use super::tls::{Connector, SslMode};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,14 +25,15 @@ pub(super) async fn connect(params: &ConnectParams) -> Result<Session> {
     if params.shuffle {
         shuffle(&mut hosts);
     }
-    let mut search = Search { params, failures: Vec::new() };
+    let mut search = Search { params, failures: Vec::new(), words: Vec::new() };
     for target in passes {
         search.failures.clear();
+        search.words.clear();
         for host in &hosts {
             let endpoints = match within(params, Step::Lookup, Endpoint::find(params, host)).await {
                 Ok(endpoints) => endpoints,
                 Err(failure) => {
-                    search.note(failure, host.to_string());
+                    search.note(failure, host, None);
                     continue;
                 }
             };
@@ -57,6 +59,8 @@ enum Attempt {
 struct Search<'a> {
     params: &'a ConnectParams,
     failures: Vec<Error>,
+    /// The same in libpq's words.
+    words: Vec<String>,
 }
 
 impl Search<'_> {
@@ -79,7 +83,7 @@ impl Search<'_> {
                     } else {
                         Attempt::GiveUp
                     };
-                    self.note(failure, endpoint.to_string());
+                    self.note(failure, &endpoint.host, Some(endpoint));
                     if goes_on {
                         continue;
                     }
@@ -93,11 +97,12 @@ impl Search<'_> {
             }
             return match mismatch(&session, target).await? {
                 None => Ok(Attempt::Connected(Box::new(session))),
-                Some(why) => {
+                Some((why, words)) => {
                     session.close().await;
                     self.note(
-                        Failure::because(Step::Target, Cause::Refused(why.to_owned())),
-                        endpoint.to_string(),
+                        Failure::because(Step::Target, Cause::Unwanted(why, words)),
+                        &endpoint.host,
+                        Some(endpoint),
                     );
                     Ok(Attempt::TryNext)
                 }
@@ -124,7 +129,10 @@ impl Search<'_> {
         }
     }
 
-    fn note(&mut self, failure: Failure, place: String) {
+    fn note(&mut self, failure: Failure, host: &Host, endpoint: Option<&Endpoint>) {
+        let address = endpoint.and_then(Endpoint::ip_address);
+        self.words.push(libpq_words::of_attempt(&failure, host, address));
+        let place = endpoint.map_or_else(|| host.to_string(), Endpoint::to_string);
         self.failures.push(failure.into_error(&place, self.params));
     }
 
@@ -133,6 +141,7 @@ impl Search<'_> {
         let Some(last) = self.failures.pop() else {
             return Error::new(ErrorKind::Usage, "there is no host to connect to");
         };
+        let last = last.in_stock_words(self.words.join("\n"));
         let mut told = vec![in_one_line(&last)];
         self.failures.iter().map(in_one_line).fold(last, |error, earlier| {
             if told.contains(&earlier) {
@@ -186,8 +195,11 @@ fn choices(params: &ConnectParams, endpoint: &Endpoint) -> &'static [Choice] {
     }
 }
 
-/// Tells why a session is not of the wanted kind, if it is not.
-async fn mismatch(session: &Session, target: TargetSession) -> Result<Option<&'static str>> {
+/// Tells why a session is not of the wanted kind, if it is not: in our words and in libpq's.
+async fn mismatch(
+    session: &Session,
+    target: TargetSession,
+) -> Result<Option<(&'static str, &'static str)>> {
     if target == TargetSession::Any {
         return Ok(None);
     }
@@ -209,18 +221,22 @@ async fn mismatch(session: &Session, target: TargetSession) -> Result<Option<&'s
             }
         };
     Ok(match target {
-        TargetSession::ReadWrite if is_read_only => {
-            Some("target_session_attrs=read-write, and the session is read-only")
-        }
-        TargetSession::ReadOnly if !is_read_only => {
-            Some("target_session_attrs=read-only, and the session is not read-only")
-        }
-        TargetSession::Primary if is_standby => {
-            Some("target_session_attrs=primary, and the server is a standby")
-        }
-        TargetSession::Standby if !is_standby => {
-            Some("target_session_attrs asks for a standby, and the server is none")
-        }
+        TargetSession::ReadWrite if is_read_only => Some((
+            "target_session_attrs=read-write, and the session is read-only",
+            "session is read-only",
+        )),
+        TargetSession::ReadOnly if !is_read_only => Some((
+            "target_session_attrs=read-only, and the session is not read-only",
+            "session is not read-only",
+        )),
+        TargetSession::Primary if is_standby => Some((
+            "target_session_attrs=primary, and the server is a standby",
+            "server is in hot standby mode",
+        )),
+        TargetSession::Standby if !is_standby => Some((
+            "target_session_attrs asks for a standby, and the server is none",
+            "server is not in hot standby mode",
+        )),
         _ => None,
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -158,11 +158,16 @@ impl Endpoint {
 
     /// Returns the host with this address as the only one.
     pub(super) fn pinned(&self) -> Host {
-        let address = match &self.target {
-            Target::Tcp(address) => Some(address.ip().to_string()),
-            Target::Unix(_) => None,
-        };
+        let address = self.ip_address().map(|address| address.to_string());
         Host { address, ..self.host.clone() }
+    }
+
+    /// Returns the IP address; a socket of this machine has none.
+    pub(super) fn ip_address(&self) -> Option<IpAddr> {
+        match &self.target {
+            Target::Tcp(address) => Some(address.ip()),
+            Target::Unix(_) => None,
+        }
     }
 
     pub(super) fn address(&self) -> String {

@@ -42,6 +42,8 @@ pub(super) enum Cause {
     Server(Box<ServerError>),
     /// We said no.
     Refused(String),
+    /// The session is not of the wanted kind: in our words and in libpq's.
+    Unwanted(&'static str, &'static str),
     /// The server wants a password and there is none.
     PasswordMissing,
     /// `connect_timeout` is over.
@@ -116,6 +118,7 @@ impl Failure {
             Cause::Io(source) => error.with_source(source),
             Cause::Server(source) => error.with_source(*source),
             Cause::Refused(why) => error.with_source(why),
+            Cause::Unwanted(why, _) => error.with_source(why),
             Cause::PasswordMissing => error.with_source(PasswordMissing),
             Cause::Timeout => error.with_source("there was no answer within connect_timeout"),
         };
@@ -141,7 +144,7 @@ impl Failure {
                 "check address and firewall, or give it more time with connect_timeout".to_owned(),
             ],
             Cause::Io(error) => self.io_hints(error, place),
-            Cause::Refused(_) | Cause::Complete(_) => Vec::new(),
+            Cause::Refused(_) | Cause::Unwanted(..) | Cause::Complete(_) => Vec::new(),
         }
     }
 

@@ -187,6 +187,7 @@ fn unknown(name: &str, origin: &Origin) -> Error {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let name = if is_word { format!("\"{name}\"") } else { "a name that is not shown".to_owned() };
     Error::new(ErrorKind::Usage, format!("{origin} holds an unknown connection parameter: {name}"))
+        .in_stock_words(format!("invalid connection option {name}"))
 }
 
 /// Reads a parameter that has a few possible values; `None` if it is not set.

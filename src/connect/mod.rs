@@ -15,6 +15,7 @@ mod endpoint;
 mod environment;
 mod failure;
 mod keyword;
+mod libpq_words;
 mod login;
 mod outgoing;
 mod params;

@@ -380,23 +380,28 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>> {
                 names.len(),
                 addresses.len()
             ),
-        ));
+        )
+        .in_stock_words(format!(
+            "could not match {} host names to {} hostaddr values",
+            names.len(),
+            addresses.len()
+        )));
     }
     if ports.len() > 1 && ports.len() != count {
         return Err(Error::new(
             ErrorKind::Usage,
             format!("{} ports and {count} hosts do not match", ports.len()),
-        ));
+        )
+        .in_stock_words(format!("could not match {} port numbers to {count} hosts", ports.len())));
     }
     (0..count)
         .map(|index| {
             let port = match ports.get(index).or(ports.first()).copied().unwrap_or_default() {
                 "" => DEFAULT_PORT,
-                text => text
-                    .parse::<u16>()
-                    .ok()
-                    .filter(|port| *port > 0)
-                    .ok_or_else(|| invalid(settings, "port", "a number from 1 to 65535"))?,
+                text => text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
+                    invalid(settings, "port", "a number from 1 to 65535")
+                        .in_stock_words(format!("invalid port number: \"{text}\""))
+                })?,
             };
             let address =
                 addresses.as_ref().map(|list| list[index]).filter(|text| !text.is_empty());

@@ -67,6 +67,10 @@ impl Speaker {
             self.fail_copy(broken);
             return ExitCode::FAILURE;
         }
+        if let Some(words) = error.stock_words() {
+            self.say(&format!("error: {words}"));
+            return ExitCode::FAILURE;
+        }
         match stock_words(error) {
             Some(text) => self.say(&format!("error: {text}")),
             None => {
@@ -157,11 +161,6 @@ fn stock_words(error: &Error) -> Option<String> {
             let said = server_message(refusal, statement.unwrap_or_default());
             let words = words.as_deref().unwrap_or("query failed");
             Some(format!("{words}: {}", said.trim_end_matches('\n')))
-        }
-        ErrorKind::Connection => {
-            let place = error.message().strip_prefix("could not log in to ")?;
-            let said = format!("{}:  {}", refusal.severity, refusal.message);
-            Some(format!("connection to server at {place} failed: {said}"))
         }
         _ => None,
     }

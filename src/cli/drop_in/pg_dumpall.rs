@@ -479,6 +479,11 @@ async fn read_globals(
             Err(error) if error.kind() == ErrorKind::Connection && databases.len() > 1 => {
                 databases.pop();
             }
+            // The stock tool looks for the database with -l, and does not repeat why it is not there.
+            Err(error) if error.kind() == ErrorKind::Connection && request.database.is_some() => {
+                let words = format!("could not connect to database \"{database}\"");
+                return Err(error.in_stock_words(words));
+            }
             outcome => return Ok((outcome?, params)),
         }
     }

@@ -45,6 +45,10 @@ fn globals_equal_stock() {
             &["-g", "-E", "LATIN1"],
             &["-g", "--no-schema"],
             &["-g", "--binary-upgrade"],
+            &["-r", "--no-security-labels", "--no-comments"],
+            &["-t", "--no-owner", "--no-comments"],
+            &["-r", "-c", "--if-exists", "--no-role-passwords", "--quote-all-identifiers"],
+            &["-g", "--use-set-session-authorization"],
         ] {
             let expected = stock_dumpall(&stock, &cluster, options);
             assert_same_text(&expected, &dumpall(&world, &cluster, options));
@@ -68,6 +72,16 @@ fn whole_servers_equal_stock() {
             &["-s", "-O", "-x", "--exclude-database=sh*"],
             &["-a", "--inserts", "--exclude-database", "postgres"],
             &["-l", "shop", "--quote-all-identifiers", "--no-tablespaces", "--no-comments"],
+            &[
+                "--no-data",
+                "--statistics",
+                "--no-publications",
+                "--no-table-access-method",
+                "-S",
+                "me",
+            ],
+            &["-a", "--disable-triggers", "--column-inserts", "--on-conflict-do-nothing"],
+            &["-sc", "--exclude-database=p*", "--no-policies", "--no-unlogged-table-data"],
         ] {
             let expected = stock_dumpall(&stock, &cluster, options);
             assert_same_text(&expected, &dumpall(&world, &cluster, options));

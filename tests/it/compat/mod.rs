@@ -1,5 +1,6 @@
 //! The sample database and stock tools: what pgark writes they read, what they write pgark reads.
 
+mod connection_errors;
 mod matrix;
 mod pg_restore;
 mod plain_text;
