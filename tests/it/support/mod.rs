@@ -86,6 +86,11 @@ pub(crate) fn is_long_run() -> bool {
     std::env::var_os("PGARK_TEST_ALL").is_some()
 }
 
+/// Tells whether nothing may be left to another day, as in CI.
+pub(crate) fn is_thorough() -> bool {
+    is_long_run() || std::env::var_os("CI").is_some()
+}
+
 /// Says, past the capture of the test runner and once per message, that something is not there; fails in CI.
 pub(crate) fn missing(what: &str) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
