@@ -23,8 +23,9 @@ pub(super) fn apply(settings: &mut Settings, environment: &Environment) -> Resul
     };
     let service = service.to_owned();
     for candidate in candidates(environment) {
-        let text = match std::fs::read_to_string(&candidate.path) {
-            Ok(text) => text,
+        // Whatever encoding names and passwords are in: the server compares bytes.
+        let text = match std::fs::read(&candidate.path) {
+            Ok(bytes) => text::decode(&bytes),
             Err(_) if !candidate.is_required => continue,
             Err(error) => {
                 return Err(Error::new(

@@ -1,10 +1,12 @@
 //! A file that appears under its name only when it is complete.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Gid, Uid};
 
 use super::lock;
 use super::{
@@ -80,6 +82,7 @@ impl StagedFile {
             Ok(_) if existing == Existing::Refuse => return Err(exists_already(path)),
             _ => {}
         }
+        let replaced = replaced(path)?;
         let place = Place::resolve(path)?;
         let guard = lock::lock_folder(&place.parent);
         lock::sweep(&place.parent, &place.name, path)?;
@@ -88,11 +91,15 @@ impl StagedFile {
             .prefix(&partial_prefix(&place.name))
             .suffix(PARTIAL_SUFFIX)
             .rand_bytes(12)
-            .permissions(std::fs::Permissions::from_mode(0o666))
+            .permissions(Permissions::from_mode(0o666))
             .tempfile_in(&place.parent)
             .map_err(|error| storage(&place.parent, "create a file in", error))?;
         if let Err(std::fs::TryLockError::WouldBlock) = made.as_file().try_lock() {
             return Err(in_use(path));
+        }
+        if let Some(replaced) = &replaced {
+            take_after(made.as_file(), replaced)
+                .map_err(|error| storage(path, "keep the permissions of", error))?;
         }
         let (file, work) =
             made.keep().map_err(|error| storage(&place.parent, "create a file in", error.error))?;
@@ -187,6 +194,26 @@ impl StagedFile {
     }
 }
 
+/// Returns what is known of the file that will be replaced, if there is one, unless it must not be written.
+///
+/// A rename would get past the protection of a file that its owner has made read-only.
+fn replaced(path: &Path) -> Result<Option<Metadata>> {
+    match OpenOptions::new().write(true).open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(storage(path, "open", error)),
+    }
+}
+
+/// Gives a new file the owner and the permissions of the one it will replace: what only its owner could read
+/// stays so, as if it had been written in place.
+fn take_after(file: &File, replaced: &Metadata) -> io::Result<()> {
+    let owner = (Uid::from_raw(replaced.uid()), Gid::from_raw(replaced.gid()));
+    // Only the superuser may give files away; for others the owner is right already, or it is ours to be.
+    let _ = rustix::fs::fchown(file, Some(owner.0), Some(owner.1));
+    file.set_permissions(Permissions::from_mode(replaced.permissions().mode() & 0o7777))
+}
+
 impl Write for StagedFile {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.file.write(buffer)
@@ -233,6 +260,20 @@ mod tests {
         staged.commit().expect("commits");
         assert_eq!(std::fs::read(&path).expect("reads"), b"newer");
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_replaces_another_takes_its_permissions() {
+        let folder = tempfile::tempdir().expect("temp");
+        let path = folder.path().join("out.sql");
+        std::fs::write(&path, "secret").expect("writes");
+        for mode in [0o600, 0o662] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("allowed");
+            let staged = StagedFile::create(&path, Existing::Replace).expect("creates");
+            staged.commit().expect("commits");
+            let metadata = std::fs::metadata(&path).expect("there");
+            assert_eq!(metadata.permissions().mode() & 0o777, mode);
+        }
     }
 
     #[test]

@@ -163,6 +163,8 @@ fn psql_reads_variables_and_service_files_alike() {
     let directory = tempfile::tempdir().expect("directory");
     let service = directory.path().join("pg_service.conf");
     let text = "[one]\nhost=/one\nport=11\n# comment\n[two]\n  host=/two  \n[bad]\nhost=/x\ncolour=red\n[again]\nservice=one\n[spaces]\nport = 5\n";
+    // What other sections hold, in any encoding, does not matter.
+    let text = [text.as_bytes(), b"[odd]\nuser=\xe9\n"].concat();
     std::fs::write(&service, text).expect("service file");
     let service = service.display().to_string();
     let system = directory.path().display().to_string();
