@@ -17,7 +17,7 @@ pub(super) async fn read_access_methods(reader: &mut Reader<'_>) -> Result<()> {
             handler: row.text("amhandler")?.to_owned(),
         };
         if !wanted.is_empty() && !matches!(method.amtype, 'i' | 't') {
-            reader.warn(format!(
+            reader.warn_of_definition(format!(
                 "invalid type \"{}\" of access method \"{}\"",
                 method.amtype, found.name
             ));

@@ -43,14 +43,14 @@ pub(super) async fn read_collations(reader: &mut Reader<'_>) -> Result<()> {
         let is_sound = is_sound(&collation, reader.version());
         let id = reader.add(found, in_schema, Kind::Collation(Box::new(collation)))?;
         if !is_sound && reader.database.object(id).wanted.contains(Components::DEFINITION) {
-            reader.warn(format!("invalid collation \"{}\"", quote_identifier(&name)));
+            reader.warn_of_definition(format!("invalid collation \"{}\"", quote_identifier(&name)));
         }
     }
     Ok(())
 }
 
 fn collation(row: &Row<'_>) -> Result<Collation> {
-    let mut collation = Collation {
+    Ok(Collation {
         provider: row.character("collprovider")?,
         deterministic: row.boolean("collisdeterministic")?,
         collate: optional(row, "collate"),
@@ -58,11 +58,7 @@ fn collation(row: &Row<'_>) -> Result<Collation> {
         locale: optional(row, "locale"),
         rules: optional(row, "rules"),
         encoding: row.integer("collencoding")?,
-    };
-    if collation.rules.as_deref() == Some("") {
-        collation.rules = None;
-    }
-    Ok(collation)
+    })
 }
 
 /// Tells whether the row has those locale columns set that its provider uses, and no others.

@@ -435,6 +435,13 @@ impl<'a> Reader<'a> {
         self.database.warnings.push(message);
     }
 
+    /// Remembers something about a definition; nobody needs to know it when no definitions are written.
+    pub(crate) fn warn_of_definition(&mut self, message: String) {
+        if self.options.schema {
+            self.warn(message);
+        }
+    }
+
     /// Adds an object of which `wanted` is asked for, unless an extension it is a member of decides.
     ///
     /// Definition and changed privileges are available from the start; the caller adds what else its

@@ -82,7 +82,7 @@ async fn read_definitions(reader: &mut Reader<'_>, wanted: &HashMap<Oid, DumpId>
         }
         if is_postfix {
             let function = row.text("signature")?;
-            reader.warn(format!(
+            reader.warn_of_definition(format!(
                 "postfix operators are not supported anymore (operator \"{function}\")"
             ));
         }

@@ -3,6 +3,10 @@
 //!
 //! Whether a member belongs to a class or is loose in its family is what `pg_depend` says and nothing
 //! else; servers from 14 on let the access method decide.
+//!
+//! pg_dump sorts members by their number only. Where several have the same one, their order is that in which the
+//! server happens to find them, which hangs on the shape of the question: for those objects, and only for
+//! those, pg_dump's own question is asked again.
 
 use std::collections::HashMap;
 
@@ -18,7 +22,7 @@ use crate::model::{Components, DumpId, Kind, Oid};
 const CLASSES: &str = "select c.tableoid, c.oid, c.opcname, c.opcnamespace, c.opcowner, m.amname,
         pg_catalog.format_type(c.opcintype, null) as input_type,
         c.opckeytype::pg_catalog.regtype as storage_type, c.opcdefault,
-        n.nspname as family_schema, f.opfname
+        c.opcfamily, n.nspname as family_schema, f.opfname
     from pg_catalog.pg_opclass c
     join pg_catalog.pg_am m on m.oid = c.opcmethod
     left join pg_catalog.pg_opfamily f on f.oid = c.opcfamily
@@ -35,9 +39,9 @@ const OPERATORS: &str = "select d.refobjid, o.amopstrategy, o.amopopr::pg_catalo
       on d.classid = 'pg_catalog.pg_amop'::pg_catalog.regclass and d.objid = o.oid
     left join pg_catalog.pg_opfamily s on s.oid = o.amopsortfamily
     left join pg_catalog.pg_namespace n on n.oid = s.opfnamespace
-    where d.refclassid = 'pg_catalog.$catalog'::pg_catalog.regclass and d.refobjid = any ($oids)
+    where d.refclassid = 'pg_catalog.$catalog'::pg_catalog.regclass and d.refobjid = $objects
       and o.amopfamily = $family
-    order by d.refobjid, o.amopstrategy";
+    order by $order_by o.amopstrategy";
 
 const FUNCTIONS: &str = "select d.refobjid, p.amprocnum, p.amproc::pg_catalog.regprocedure,
         p.amproclefttype::pg_catalog.regtype as left_type,
@@ -45,8 +49,8 @@ const FUNCTIONS: &str = "select d.refobjid, p.amprocnum, p.amproc::pg_catalog.re
     from pg_catalog.pg_amproc p
     join pg_catalog.pg_depend d
       on d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass and d.objid = p.oid
-    where d.refclassid = 'pg_catalog.$catalog'::pg_catalog.regclass and d.refobjid = any ($oids)
-    order by d.refobjid, p.amprocnum";
+    where d.refclassid = 'pg_catalog.$catalog'::pg_catalog.regclass and d.refobjid = $objects
+    order by $order_by p.amprocnum";
 
 pub(super) async fn read_operator_classes(reader: &mut Reader<'_>) -> Result<()> {
     let rows = reader.session.query("read operator classes", CLASSES).await?;
@@ -67,7 +71,7 @@ pub(super) async fn read_operator_classes(reader: &mut Reader<'_>) -> Result<()>
         };
         let id = reader.add(found, in_schema, Kind::OperatorClass(Box::new(class)))?;
         if reader.database.object(id).wanted.contains(Components::DEFINITION) {
-            wanted.insert(oid, id);
+            wanted.insert(oid, Owner { id, family: row.oid("opcfamily")? });
         }
     }
     let family = "(select c.opcfamily from pg_catalog.pg_opclass c where c.oid = d.refobjid)";
@@ -89,57 +93,90 @@ pub(super) async fn read_operator_families(reader: &mut Reader<'_>) -> Result<()
         };
         let id = reader.add(found, in_schema, Kind::OperatorFamily(family))?;
         if reader.database.object(id).wanted.contains(Components::DEFINITION) {
-            wanted.insert(oid, id);
+            wanted.insert(oid, Owner { id, family: oid });
         }
     }
     read_members(reader, &wanted, "pg_opfamily", "d.refobjid").await
 }
 
+/// A class or family whose members are read.
+struct Owner {
+    id: DumpId,
+    /// The family itself, or that of the class.
+    family: Oid,
+}
+
 async fn read_members(
     reader: &mut Reader<'_>,
-    wanted: &HashMap<Oid, DumpId>,
+    wanted: &HashMap<Oid, Owner>,
     catalog: &str,
     family: &str,
 ) -> Result<()> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let complete = |sql: &str| {
+    let objects = format!("any ({})", oid_array(wanted.keys().copied()));
+    let question = |sql: &str| {
         sql.replace("$catalog", catalog)
             .replace("$family", family)
-            .replace("$oids", &oid_array(wanted.keys().copied()))
+            .replace("$objects", &objects)
+            .replace("$order_by", "d.refobjid,")
     };
-    let rows = reader.session.query("read member operators", &complete(OPERATORS)).await?;
+    add_members(reader, wanted, &question(OPERATORS), &question(FUNCTIONS)).await?;
+    for (oid, owner) in wanted {
+        let Some(members) = members_mut(reader, owner.id) else { continue };
+        let strategies = members.operators.windows(2).any(|two| two[0].strategy == two[1].strategy);
+        let numbers = members.functions.windows(2).any(|two| two[0].number == two[1].number);
+        if !strategies && !numbers {
+            continue;
+        }
+        *members = OperatorMembers::default();
+        let question = |sql: &str| {
+            sql.replace("$catalog", catalog)
+                .replace("$family", &format!("'{}'::pg_catalog.oid", owner.family))
+                .replace("$objects", &format!("'{oid}'::pg_catalog.oid"))
+                .replace("$order_by", "")
+        };
+        add_members(reader, wanted, &question(OPERATORS), &question(FUNCTIONS)).await?;
+    }
+    Ok(())
+}
+
+async fn add_members(
+    reader: &mut Reader<'_>,
+    wanted: &HashMap<Oid, Owner>,
+    operators: &str,
+    functions: &str,
+) -> Result<()> {
+    let rows = reader.session.query("read member operators", operators).await?;
     for row in rows.iter() {
         let operator = MemberOperator {
             strategy: row.integer("amopstrategy")?,
             operator: row.text("amopopr")?.to_owned(),
             sort_family: pair(&row, "sort_schema", "sort_family"),
         };
-        if let Some(members) = members_mut(reader, wanted, row.oid("refobjid")?) {
+        let owner = wanted.get(&row.oid("refobjid")?);
+        if let Some(members) = owner.and_then(|owner| members_mut(reader, owner.id)) {
             members.operators.push(operator);
         }
     }
-    let rows = reader.session.query("read member functions", &complete(FUNCTIONS)).await?;
+    let rows = reader.session.query("read member functions", functions).await?;
     for row in rows.iter() {
         let function = MemberFunction {
             number: row.integer("amprocnum")?,
             operand_types: (row.text("left_type")?.to_owned(), row.text("right_type")?.to_owned()),
             function: row.text("amproc")?.to_owned(),
         };
-        if let Some(members) = members_mut(reader, wanted, row.oid("refobjid")?) {
+        let owner = wanted.get(&row.oid("refobjid")?);
+        if let Some(members) = owner.and_then(|owner| members_mut(reader, owner.id)) {
             members.functions.push(function);
         }
     }
     Ok(())
 }
 
-fn members_mut<'r>(
-    reader: &'r mut Reader<'_>,
-    wanted: &HashMap<Oid, DumpId>,
-    oid: Oid,
-) -> Option<&'r mut OperatorMembers> {
-    match &mut reader.database.object_mut(*wanted.get(&oid)?).kind {
+fn members_mut<'r>(reader: &'r mut Reader<'_>, owner: DumpId) -> Option<&'r mut OperatorMembers> {
+    match &mut reader.database.object_mut(owner).kind {
         Kind::OperatorClass(class) => Some(&mut class.members),
         Kind::OperatorFamily(family) => Some(&mut family.members),
         _ => None,

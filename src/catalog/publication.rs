@@ -20,6 +20,7 @@ fn publications(version: ServerVersion) -> String {
     )
 }
 
+/// Asks without joins, which would change the order of the rows and with it the numbers of the members.
 fn tables(version: ServerVersion) -> String {
     // The server does not keep the order in which the columns were named.
     let filters = if version.has_publication_filters() {
@@ -32,15 +33,15 @@ fn tables(version: ServerVersion) -> String {
         "null as filter, null as columns"
     };
     format!(
-        "select r.tableoid, r.oid, c.relname, r.prpubid, r.prrelid, {filters}
-        from pg_catalog.pg_publication_rel r
-        join pg_catalog.pg_class c on c.oid = r.prrelid"
+        "select r.tableoid, r.oid, r.prpubid, r.prrelid, {filters},
+            (select c.relname from pg_catalog.pg_class c where c.oid = r.prrelid) as relname
+        from pg_catalog.pg_publication_rel r"
     )
 }
 
-const SCHEMAS: &str = "select s.tableoid, s.oid, n.nspname, s.pnpubid, s.pnnspid
-    from pg_catalog.pg_publication_namespace s
-    join pg_catalog.pg_namespace n on n.oid = s.pnnspid";
+const SCHEMAS: &str = "select s.tableoid, s.oid, s.pnpubid, s.pnnspid,
+        (select n.nspname from pg_catalog.pg_namespace n where n.oid = s.pnnspid) as nspname
+    from pg_catalog.pg_publication_namespace s";
 
 pub(super) async fn read_publications(reader: &mut Reader<'_>) -> Result<()> {
     let version = reader.version();

@@ -125,7 +125,9 @@ pub(super) async fn read_types(reader: &mut Reader<'_>) -> Result<()> {
             wanted.add(sort, oid, id);
             if let TypeSort::Unknown(_) = sort {
                 let name = row.text("typname")?;
-                reader.warn(format!("typtype of data type \"{name}\" appears to be invalid"));
+                reader.warn_of_definition(format!(
+                    "typtype of data type \"{name}\" appears to be invalid"
+                ));
             }
         }
         if let TypeClass::Printed(TypeSort::Domain(_)) = &sort {

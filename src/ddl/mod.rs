@@ -92,6 +92,8 @@ pub struct Inserts {
 pub struct DdlOptions {
     /// When identifiers are quoted.
     pub quoting: Quoting,
+    /// The database itself has entries; without them the numbers of the others differ.
+    pub database: bool,
     /// Definitions are written.
     pub schema: bool,
     /// Rows are written.
@@ -128,6 +130,7 @@ impl Default for DdlOptions {
     fn default() -> Self {
         DdlOptions {
             quoting: Quoting::WhenNeeded,
+            database: true,
             schema: true,
             data: true,
             statistics: false,
@@ -170,7 +173,9 @@ pub fn all_entries(
 ) -> Result<Vec<TocEntry>> {
     let mut writer = Writer::new(database, options);
     preamble(&mut writer);
-    database::create_database(&mut writer)?;
+    if options.database {
+        database::create_database(&mut writer)?;
+    }
     for &id in order {
         let object = database.object(id);
         if object.emitted().is_empty() {

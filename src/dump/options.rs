@@ -143,6 +143,12 @@ pub struct DumpOptions {
 }
 
 impl DumpOptions {
+    /// Tells whether the database itself is part of the output: an archive can always make it, a script
+    /// does so when asked.
+    pub(super) fn creates_database(&self) -> bool {
+        self.format != ArchiveFormat::Plain || self.script.create
+    }
+
     /// Makes the options of a complete dump into a directory, over one connection, with the default
     /// compression.
     pub fn new(

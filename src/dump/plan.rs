@@ -24,7 +24,7 @@ use crate::connect::Session;
 use crate::ddl::inserts::InsertShape;
 use crate::ddl::{self, DdlOptions, Fidelity, LargeObjectLayout, RowForm};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Database, DumpId, Kind, Oid, TocEntry};
+use crate::model::{Database, DumpId, Kind, Oid, Section, TocEntry};
 use crate::order;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::quote_identifier;
@@ -212,9 +212,15 @@ async fn decide(
 ) -> Result<DumpPlan> {
     let database = &mut keeper.database;
     let mut warnings = Vec::new();
-    let order = order::sort(database, &mut |warning| warnings.push(warning));
+    let order = order::sort(database, &mut |warning| {
+        warnings.push(match options.fidelity {
+            Fidelity::PgDump => warning.as_pg_dump().to_owned(),
+            Fidelity::Corrected => warning.to_string(),
+        });
+    });
     let ddl_options = DdlOptions {
         quoting: options.quoting,
+        database: options.creates_database(),
         schema: options.content.schema,
         data: options.content.data,
         statistics: options.content.statistics,
@@ -231,11 +237,16 @@ async fn decide(
         fidelity: options.fidelity,
         large_objects: layout(&options, database),
     };
-    let mut entries = wanted_entries(database, &order, &options, &ddl_options)?;
+    let all = ddl::all_entries(database, &order, &ddl_options)?;
+    if options.fidelity == Fidelity::PgDump {
+        warnings.extend(vec![OUT_OF_ORDER.to_owned(); out_of_order(&all)]);
+    }
+    let mut entries = wanted_entries(database, all, &options, &ddl_options);
     let mut version = archive_version(&options, &entries)?;
     if ddl_options.large_objects == LargeObjectLayout::Single && version.groups_large_objects() {
         let grouped = DdlOptions { large_objects: LargeObjectLayout::Grouped, ..ddl_options };
-        entries = wanted_entries(database, &order, &options, &grouped)?;
+        let all = ddl::all_entries(database, &order, &grouped)?;
+        entries = wanted_entries(database, all, &options, &grouped);
         version = archive_version(&options, &entries)?;
     }
     // Stock archives always tell the owners, and leave it to pg_restore what to do about them.
@@ -289,26 +300,39 @@ fn archive_version(options: &DumpOptions, entries: &[TocEntry]) -> Result<Archiv
     }
 }
 
+/// What pg_dump says once for each entry that comes behind a later section, such as a view over a function
+/// that waits for a primary key. `pgark dump` keeps quiet: its restore follows dependencies, not sections.
+const OUT_OF_ORDER: &str = "archive items not in correct section order";
+
+/// Counts the entries that pg_dump says that of.
+fn out_of_order(entries: &[TocEntry]) -> usize {
+    let sections: Vec<Section> = entries
+        .iter()
+        .map(|entry| entry.section)
+        .filter(|&section| section != Section::None)
+        .collect();
+    sections.windows(2).filter(|pair| pair[1] < pair[0]).count()
+}
+
 /// Returns the entries that are written, with the dependencies that an archive tells.
 fn wanted_entries(
     database: &Database,
-    order: &[DumpId],
+    all: Vec<TocEntry>,
     options: &DumpOptions,
     ddl_options: &DdlOptions,
-) -> Result<Vec<TocEntry>> {
-    let mut entries = wanted(ddl::all_entries(database, order, ddl_options)?, options);
+) -> Vec<TocEntry> {
+    let mut entries = wanted(all, options);
     if options.format != ArchiveFormat::Plain {
         ddl::link(database, &mut entries, ddl_options);
     }
-    Ok(entries)
+    entries
 }
 
 /// Returns the entries that are written, each with what of it is.
 fn wanted(entries: Vec<TocEntry>, options: &DumpOptions) -> Vec<TocEntry> {
     let selection = RestoreSelection {
         sections: options.sections.clone(),
-        // An archive can always make its database; a script does so when asked.
-        create: options.format != ArchiveFormat::Plain || options.script.create,
+        create: options.creates_database(),
         schema: options.content.schema,
         data: options.content.has_sequence_values(),
         large_object_metadata: options.binary_upgrade,
@@ -316,11 +340,7 @@ fn wanted(entries: Vec<TocEntry>, options: &DumpOptions) -> Vec<TocEntry> {
         ..RestoreSelection::default()
     };
     let marks = selection::marks(&entries, &selection);
-    let of_database = |entry: &TocEntry| entry.desc == TocEntry::LARGE_OBJECT_FILES;
-    let marked = entries
-        .into_iter()
-        .zip(marks)
-        .filter(|(entry, marks)| marks.any() && (selection.create || !of_database(entry)));
+    let marked = entries.into_iter().zip(marks).filter(|(_, marks)| marks.any());
     marked
         .map(|(entry, marks)| TocEntry { has_data: entry.has_data && marks.data, ..entry })
         .collect()

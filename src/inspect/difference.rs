@@ -86,7 +86,7 @@ async fn live_entries(
     let keeper = Keeper::open(params, &options, progress).await?;
     keeper.session.close().await;
     let mut database = keeper.database;
-    let sorted = order::sort(&mut database, &mut |warning| progress.info(&warning));
+    let sorted = order::sort(&mut database, &mut |warning| progress.info(&warning.to_string()));
     let options = DdlOptions {
         data: false,
         sequence_values: false,

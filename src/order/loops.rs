@@ -1,6 +1,7 @@
 //! Dependency loops: finding them and splitting objects so that they vanish
 //! (`findDependencyLoops`, `repairDependencyLoop`).
 
+use super::warning::Warning;
 use crate::model::constraint::{Constraint, ConstraintOwner};
 use crate::model::types::TypeSort;
 use crate::model::{Components, Database, DumpId, Kind};
@@ -9,7 +10,7 @@ use crate::model::{Components, Database, DumpId, Kind};
 ///
 /// `stuck` is in the order of the ids, and dependencies are followed in the order in which they were
 /// added: which of several loops is repaired first shows in the dump.
-pub(super) fn repair(database: &mut Database, stuck: &[DumpId], warn: &mut dyn FnMut(String)) {
+pub(super) fn repair(database: &mut Database, stuck: &[DumpId], warn: &mut dyn FnMut(Warning)) {
     let mut search = Search::new(database.objects().len());
     for &start in stuck {
         if search.handled[start.0 as usize] {
@@ -89,7 +90,7 @@ impl Search {
 }
 
 /// Repairs one loop by the first rule that fits it.
-fn repair_loop(database: &mut Database, members: &[DumpId], warn: &mut dyn FnMut(String)) {
+fn repair_loop(database: &mut Database, members: &[DumpId], warn: &mut dyn FnMut(Warning)) {
     let repaired = match *members {
         [first, second] => {
             either_way(first, second, |a, b| type_and_function(database, a, b))
@@ -331,27 +332,14 @@ fn table_on_itself(database: &mut Database, table: DumpId) -> bool {
 }
 
 /// Cuts a loop that no rule fits, and says so.
-fn cut_anywhere(database: &mut Database, members: &[DumpId], warn: &mut dyn FnMut(String)) {
-    let names: Vec<String> = members.iter().map(|&id| describe(database, id)).collect();
+fn cut_anywhere(database: &mut Database, members: &[DumpId], warn: &mut dyn FnMut(Warning)) {
     let only_data =
         members.iter().all(|&id| matches!(database.object(id).kind, Kind::TableData { .. }));
-    if only_data {
-        warn(format!(
-            "there are circular foreign-key constraints among these tables: {}; the dump may not be \
-             restorable without --disable-triggers or dropping the constraints for a while, a full dump avoids this",
-            names.join(", ")
-        ));
+    warn(if only_data {
+        Warning::circular_keys(database, members)
     } else {
-        warn(format!("could not resolve dependency loop among these items: {}", names.join(", ")));
-    }
+        Warning::unresolved(database, members)
+    });
     let next = if members.len() > 1 { members[1] } else { members[0] };
     database.object_mut(members[0]).remove_dependency(next);
-}
-
-fn describe(database: &Database, id: DumpId) -> String {
-    let object = database.object(id);
-    match &object.schema {
-        Some(schema) => format!("{schema}.{}", object.name),
-        None => object.name.clone(),
-    }
 }

@@ -9,17 +9,20 @@ mod boundary;
 mod key;
 mod loops;
 mod topology;
+mod warning;
 
 use crate::model::{Database, DumpId};
+
+pub use warning::Warning;
 
 /// Sorts the objects of a database for a dump and returns their ids in order.
 ///
 /// Loop repair changes the objects: edges vanish, and defaults, constraints, rules and views are marked
 /// as printed separately. `warn` is told of what the reading found worth telling, and then of loops that
 /// could only be cut arbitrarily.
-pub fn sort(database: &mut Database, warn: &mut dyn FnMut(String)) -> Vec<DumpId> {
+pub fn sort(database: &mut Database, warn: &mut dyn FnMut(Warning)) -> Vec<DumpId> {
     for warning in std::mem::take(&mut database.warnings) {
-        warn(warning);
+        warn(warning.into());
     }
     boundary::add_edges(database);
     let presorted = key::presort(database);

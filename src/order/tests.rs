@@ -251,7 +251,15 @@ fn a_loop_that_no_rule_fits_is_cut_with_a_warning() {
     let mut warnings = Vec::new();
     super::sort(&mut sketch.0, &mut |warning| warnings.push(warning));
     assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].contains("s.f, s.g"), "{}", warnings[0]);
+    let items = "could not resolve dependency loop among these items:";
+    assert_eq!(warnings[0].to_string(), format!("{items} s.f, s.g"));
+    let described = |id: DumpId, name: &str| {
+        format!("detail: FUNCTION {name}  (ID {id} OID {})", sketch.0.object(id).catalog_id.oid)
+    };
+    assert_eq!(
+        warnings[0].as_pg_dump(),
+        [items.to_owned(), described(first, "f"), described(second, "g")].join("\n")
+    );
 }
 
 #[test]

@@ -120,7 +120,8 @@ impl Comparison<'_> {
 
     fn compare_schema(&self, live: &Database, report: &mut VerifyReport) -> Result<()> {
         let mut sorted = live.clone();
-        let order = order::sort(&mut sorted, &mut |warning| self.progress.info(&warning));
+        let order =
+            order::sort(&mut sorted, &mut |warning| self.progress.info(&warning.to_string()));
         let options = self.recorded().ddl(self.schema.privileges);
         let entries = self.recorded().in_sections(ddl::entries(&sorted, &order, &options)?);
         let theirs = SchemaFingerprint::of(&entries);

@@ -177,8 +177,11 @@ fn cause_text(cause: &(dyn std::error::Error + 'static)) -> String {
 }
 
 impl Progress for Speaker {
+    /// Details and hints are lines of their own, each with the tool's name before it.
     fn warning(&self, message: &str) {
-        self.say(&format!("warning: {message}"));
+        let told = format!("warning: {message}");
+        let lines = told.replace("\ndetail: ", &format!("\n{}: detail: ", self.tool));
+        self.say(&lines.replace("\nhint: ", &format!("\n{}: hint: ", self.tool)));
     }
 
     fn info(&self, message: &str) {

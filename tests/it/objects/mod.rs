@@ -41,7 +41,7 @@ const OPTIONS: &[&[&str]] = &[
     &["-C"],
     &["-c", "--if-exists"],
     &["-C", "-c", "-O", "--no-security-labels"],
-    &["-x", "--no-comments"],
+    &["-x", "--no-comments", "-v"],
     &["--quote-all-identifiers", "-C"],
     &["-n", "*[aeo]*", "-N", "pg_*", "--section", "pre-data"],
     &["-N", "?[ae]*", "-T", "*.*[a-e]*", "--section", "post-data", "--no-publications"],
@@ -138,8 +138,8 @@ impl Fixture {
         for options in
             sets.map(|(_, options)| *options).chain((!own.is_empty()).then_some(own.as_slice()))
         {
-            let expected = stock.pg_dump(&source, &[&["-s"], options].concat());
-            let ours = pgark(&world, source.uri(), options);
+            let expected = without_times(&stock.pg_dump(&source, &[&["-s"], options].concat()));
+            let ours = without_times(&pgark(&world, source.uri(), options));
             self.push_difference(&mut wrong, server, &options.join(" "), &expected, &ours);
         }
         if is_usual && self.directive("not for pg_upgrade").is_none() {
@@ -204,6 +204,13 @@ fn pgark(world: &World, uri: &str, options: &[&str]) -> String {
     let mut arguments = vec!["pg_dump", "-s", &key, "-d", uri];
     arguments.extend(options);
     world.pgark(&arguments).success().stdout
+}
+
+/// Takes out when a verbose script was written.
+fn without_times(text: &str) -> String {
+    let is_time =
+        |line: &&str| line.starts_with("-- Started on ") || line.starts_with("-- Completed on ");
+    text.split_inclusive('\n').filter(|line| !is_time(line)).collect()
 }
 
 /// Makes the roles and tablespaces that belong to the whole server. Several tests need them, so the one that
