@@ -12,6 +12,7 @@ mod process;
 mod refusals;
 mod script;
 mod standby;
+mod warnings;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
