@@ -60,7 +60,7 @@
 //!
 //! ```text
 //! layer 6   cli
-//! layer 4   clone  vault
+//! layer 4   clone   vault
 //! layer 3   dump   restore   verify   inspect
 //! layer 2   catalog
 //! layer 1   connect   select   ddl   order   archive

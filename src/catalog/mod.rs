@@ -67,6 +67,7 @@ use crate::select::{LargeObjectChoice, Selection};
 
 pub use binary_copy::tables_with_binary_form;
 pub use cluster::{RolePasswords, matching_databases, read_cluster};
+pub use database::read_database_properties;
 pub use keeper::{
     Keeper, KeeperOptions, Obstacles, ServerIdentity, SessionRecipe, TableName, Unreadable,
 };

@@ -19,6 +19,8 @@ mod extract;
 mod failure;
 mod input;
 mod inspect;
+mod managed_restore;
+mod named_backup;
 mod output;
 mod progress;
 mod report;

@@ -8,6 +8,7 @@ use crate::dump::{ClusterDumpReport, DumpReport};
 use crate::restore::script::ScriptReport;
 use crate::restore::{ClusterRestoreReport, RestoreReport, SequenceFinding};
 use crate::sql::qualified;
+use crate::vault::managed::{ManagedReport, Outcome, contents_in_words};
 use crate::verify::VerifyReport;
 
 /// More findings than this are counted: the first ones tell what happened, and `--json` has all.
@@ -127,6 +128,76 @@ pub(super) fn restored(report: &RestoreReport) -> String {
     lines.line("proof", &proof);
     sequences(&mut lines, &report.sequences);
     ignored(&mut lines, report);
+    lines.0
+}
+
+/// Returns the report of a managed restore, or of what became of an earlier one.
+pub(super) fn replaced(report: &ManagedReport) -> String {
+    let database = &report.database;
+    let title = match report.outcome {
+        Outcome::Restored => format!("restored the database {database}"),
+        Outcome::RolledBack => format!("the database {database} is the old one again"),
+    };
+    let mut lines = Lines::new(&format!("{title} in {}", seconds(report.time)));
+    lines.line("restore", &report.id);
+    lines.line("backup", &report.backup);
+    if !report.tables.is_empty() {
+        lines.line("tables", &count(report.tables.len() as u64));
+        lines.line("rows", &count(report.rows));
+    }
+    match &report.proof {
+        Some(proof) if proof.compared => {
+            let (tables, rows) = (count(proof.tables), count(proof.rows));
+            let definitions = count(proof.definitions);
+            lines.line(
+                "proof",
+                &format!("{rows} rows in {tables} tables and {definitions} definitions are equal to the backup"),
+            );
+            for note in proof.notes.iter().take(MOST_FINDINGS) {
+                lines.line("note", note);
+            }
+        }
+        Some(_) => lines.line("proof", "every statement succeeded; the archive has no manifest"),
+        None => {}
+    }
+    if let Some(lsn) = &report.lsn {
+        lines.line("backup", &contents_in_words(lsn, report.written_since));
+    }
+    match report.rows_written_meanwhile {
+        Some(0) => lines.line(
+            "meanwhile",
+            "no row was written in the old database, as far as its counters tell",
+        ),
+        Some(written) => lines.line(
+            "meanwhile",
+            &format!("about {written} rows were written in the old database; they are there alone"),
+        ),
+        None => {}
+    }
+    if report.sessions_ended > 0 {
+        lines.line("ended", &format!("{} sessions", report.sessions_ended));
+    }
+    for subscription in &report.detached_subscriptions {
+        lines.line(
+            "detached",
+            &format!("subscription {subscription}: disabled, and without its slot"),
+        );
+    }
+    if let Some(kept) = &report.kept {
+        let until = report.kept_until.map_or_else(String::new, |until| {
+            format!(" until {}", until.format("%Y-%m-%d %H:%M UTC"))
+        });
+        lines.line("kept", &format!("{kept}, closed{until}"));
+    }
+    for dropped in &report.dropped {
+        lines.line("dropped", dropped);
+    }
+    for note in &report.notes {
+        lines.line("note", note);
+    }
+    if report.outcome == Outcome::Restored && report.kept.is_some() {
+        lines.line("undo", "pgark restore --rollback");
+    }
     lines.0
 }
 

@@ -6,6 +6,7 @@ use super::arguments::{RestoreArguments, RestoreModeArgument};
 use super::cluster;
 use super::connection;
 use super::input::Input;
+use super::managed_restore;
 use super::output;
 use super::progress::Display;
 use super::report;
@@ -37,11 +38,13 @@ pub(super) async fn run(
         };
     }
     if arguments.connection.dbname.is_none() {
-        return Err(Error::new(ErrorKind::Usage, "restore needs -d, the database to restore into")
-            .with_hint("\"pgark restore -d NAME ARCHIVE\" restores into the database NAME")
-            .with_hint(
-                "DATABASE_URL is not used, because it often names the database to protect",
-            ));
+        return managed_restore::run(arguments, world, interrupt).await;
+    }
+    if arguments.mode == Some(RestoreModeArgument::Swap) {
+        let what = "--mode swap replaces a database, and -d names one to load into";
+        return Err(
+            Error::new(ErrorKind::Usage, what).with_hint("--target names the database to replace")
+        );
     }
     let params = connection::params(world, &arguments.connection, None)?;
     if ClusterManifest::is_at(&arguments.archive) {
@@ -166,7 +169,7 @@ fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
 fn mode(arguments: &RestoreArguments) -> Mode {
     match arguments.mode {
         Some(RestoreModeArgument::Append) => Mode::Append,
-        None => Mode::Fresh,
+        Some(RestoreModeArgument::Swap) | None => Mode::Fresh,
     }
 }
 

@@ -11,6 +11,7 @@ use chrono::{DateTime, Local, Utc};
 use super::arguments::Jobs;
 use super::zone;
 use crate::connect::Environment;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::text;
 
 /// More connections than this are asked for only by a person who knows the server.
@@ -63,6 +64,16 @@ impl World {
     /// Returns the time as the names of outputs carry it.
     pub(super) fn stamp(&self) -> String {
         Utc::now().format("%Y%m%dT%H%M%SZ").to_string()
+    }
+
+    /// Returns random bytes, for names that nobody else gives.
+    pub(super) fn random<const COUNT: usize>(&self) -> Result<[u8; COUNT]> {
+        let mut bytes = [0; COUNT];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            let what = format!("the system gives no random numbers: {error}");
+            Error::new(ErrorKind::Internal, what)
+        })?;
+        Ok(bytes)
     }
 
     /// Returns how many connections to use.

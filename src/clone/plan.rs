@@ -213,6 +213,7 @@ async fn prove(
         lock_wait_timeout: None,
         owners: !options.no_owner,
         privileges: !options.no_privileges,
+        subscriptions: true,
     };
     let mut report = verify::compare_manifest(&manifest, &compared, progress, interrupt).await?;
     let entries = reader.source().entries();

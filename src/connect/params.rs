@@ -337,8 +337,13 @@ impl ConnectParams {
 
     /// Returns host, port, user and database in words, for messages; never the password.
     pub fn describe(&self) -> String {
+        format!("{}, database \"{}\"", self.describe_server(), self.database)
+    }
+
+    /// Returns host, port and user in words.
+    pub fn describe_server(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
-        format!("{}, user \"{}\", database \"{}\"", hosts.join(", "), self.user, self.database)
+        format!("{}, user \"{}\"", hosts.join(", "), self.user)
     }
 }
 

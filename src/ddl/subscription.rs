@@ -1,6 +1,6 @@
 //! Subscriptions (`dumpSubscription` in `pg_dump.c`).
 
-use super::{Writer, binary_upgrade};
+use super::{Fidelity, Writer, binary_upgrade};
 use crate::model::subscription::Subscription;
 use crate::model::{Components, Object, Section};
 
@@ -53,12 +53,16 @@ fn options(writer: &Writer<'_>, subscription: &Subscription) -> Vec<String> {
         }
     };
     add(subscription.binary, "binary = true".to_owned());
-    // Always, because servers differ in what they take by themselves.
-    add(true, format!("streaming = {streaming}"));
+    // Even if it says the default, because servers differ in what they take by themselves. pg_dump writes it, and
+    // run_as_owner, for servers too that do not know them and refuse their own dump.
+    let version = writer.database.facts.version;
+    let is_exact = writer.options.fidelity == Fidelity::PgDump;
+    add(is_exact || version.has_subscription_streaming(), format!("streaming = {streaming}"));
     add(subscription.two_phase != 'd', "two_phase = on".to_owned());
     add(subscription.disable_on_error, "disable_on_error = true".to_owned());
     add(!subscription.password_required, "password_required = false".to_owned());
-    add(subscription.run_as_owner, "run_as_owner = true".to_owned());
+    let knows_owner = is_exact || version.has_subscription_origin();
+    add(knows_owner && subscription.run_as_owner, "run_as_owner = true".to_owned());
     add(subscription.failover, "failover = true".to_owned());
     let commit = &subscription.synchronous_commit;
     // Quoted as an identifier, because `on` is a keyword; a quirk of pg_dump.

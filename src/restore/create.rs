@@ -196,7 +196,7 @@ async fn replace(
 ///
 /// Stock pg_dump always names the locale provider, so that an archive of a server 12 could not be restored
 /// into a server 12. Only libc is rewritten: another provider is not there under any name.
-fn for_target(definition: &str, version: ServerVersion) -> String {
+pub(crate) fn for_target(definition: &str, version: ServerVersion) -> String {
     const PROVIDER: &str = " LOCALE_PROVIDER = libc";
     const LOCALE: &str = " LOCALE = ";
     let Some((head, mut options)) =

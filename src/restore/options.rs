@@ -63,6 +63,9 @@ pub struct RestoreOptions {
     pub no_publications: bool,
     /// Restores no subscriptions.
     pub no_subscriptions: bool,
+    /// Takes subscriptions away from their replication slot in the transaction that makes them, so that neither
+    /// they nor whoever drops them reaches for a slot that somebody else is using.
+    pub detach_subscriptions: bool,
     /// Restores no security labels.
     pub no_security_labels: bool,
     /// Puts everything into the default tablespace.
@@ -140,6 +143,7 @@ impl RestoreOptions {
             no_policies: false,
             no_publications: false,
             no_subscriptions: false,
+            detach_subscriptions: false,
             no_security_labels: false,
             no_tablespaces: false,
             no_table_access_method: false,

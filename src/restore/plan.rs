@@ -310,6 +310,11 @@ impl RestorePlan {
         ServerIdentity::ask(&self.session).await
     }
 
+    /// Gives the plan up and waits until its connection is closed.
+    pub async fn close(self) {
+        self.session.close().await;
+    }
+
     /// Returns what the plan says about itself.
     pub fn summary(&self) -> &PlanSummary {
         &self.summary

@@ -147,6 +147,15 @@ impl Context {
         if !definition.trim().is_empty() {
             list.push(definition.into_owned());
         }
+        if self.options.detach_subscriptions && entry.desc == "SUBSCRIPTION" {
+            let name = quote_identifier(&entry.tag);
+            // One message is one transaction: nobody ever sees the subscription with its slot.
+            if let Some(definition) = list.last_mut() {
+                definition.push_str(&format!("ALTER SUBSCRIPTION {name} DISABLE;\n"));
+                definition
+                    .push_str(&format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE);\n"));
+            }
+        }
         if leaves_role && let Some(role) = &self.options.role {
             // Grants in the name of others end with a reset that takes the role of --role along.
             list.push(format!("SET ROLE {};", quote_identifier(role)));

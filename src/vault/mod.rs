@@ -16,6 +16,7 @@
 mod backup_type;
 mod event;
 mod id;
+pub mod managed;
 mod record;
 mod repository;
 mod sealed;

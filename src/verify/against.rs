@@ -32,6 +32,8 @@ pub(super) struct Comparison<'a> {
     pub(super) jobs: usize,
     pub(super) lock_wait_timeout: Option<String>,
     pub(super) schema: SchemaComparison,
+    /// Whether a subscription must be defined as in the archive.
+    pub(super) subscriptions: bool,
     pub(super) progress: &'a ProgressHandle,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -128,6 +130,10 @@ impl Comparison<'_> {
         report.definitions_compared = self.manifest.schema.items.len() as u64;
         let same_major = self.manifest.server_version_num / 10_000 == live.facts.version.major();
         for (item, difference) in self.manifest.schema.differences(&theirs, self.schema) {
+            let detached = item.desc == "SUBSCRIPTION" && !self.subscriptions;
+            if detached && difference == SchemaDifference::Definition {
+                continue;
+            }
             let name = match item.namespace.as_str() {
                 "" => quote_identifier(&item.tag),
                 namespace => format!("{}.{}", quote_identifier(namespace), item.tag),

@@ -31,6 +31,8 @@ pub struct VerifyOptions {
     pub owners: bool,
     /// Whether privileges are compared.
     pub privileges: bool,
+    /// Whether definitions of subscriptions are compared; a restore may have taken them away from their slots.
+    pub subscriptions: bool,
 }
 
 impl VerifyOptions {
@@ -44,6 +46,7 @@ impl VerifyOptions {
             lock_wait_timeout: None,
             owners: true,
             privileges: true,
+            subscriptions: true,
         }
     }
 }

@@ -160,6 +160,7 @@ async fn compare(
             owners: options.owners && !left_out("no-owner"),
             privileges: options.privileges && !left_out("no-privileges"),
         },
+        subscriptions: options.subscriptions,
         progress,
         interrupt,
     };

@@ -12,6 +12,7 @@ mod dump;
 mod harness;
 mod inspect;
 mod licences;
+mod managed;
 mod objects;
 mod readme;
 mod restore;

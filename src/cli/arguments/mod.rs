@@ -29,7 +29,8 @@ prints its text. So do pg_restore and pg_dumpall.
 
 Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before
 anything was changed, 5 declined, 6 not found, 7 locked, 8 storage,
-9 verification failed, 10 partial, 130 and 143 signals.";
+9 verification failed, 10 partial, 11 failed and taken back, 12 taking back
+failed, 130 and 143 signals.";
 
 /// Takes paths as they were typed: what is not UTF-8 comes as text that carries it.
 fn path() -> impl TypedValueParser<Value = PathBuf> {

@@ -7,15 +7,23 @@ use clap::{Args, ValueEnum};
 use super::super::input::STANDARD_INPUT;
 use super::{ConnectionArguments, Format, Jobs, OutputArguments, SectionArgument, path};
 
-/// Load an archive or a plain script into a database
+/// Put a backup in the place of a database, or load an archive into one
 ///
-/// Definitions, rows, indexes and constraints are loaded over several connections as soon as what they
+/// Without -d, -f and -l the archive is restored beside the database that DATABASE_URL, the PG*
+/// variables or --target name, proved equal to the archive there, and only then takes its place; the
+/// old database is kept for a while. It asks first, or needs --yes.
+///
+/// With -d it is loaded into that database, and nothing is asked. Definitions, rows, indexes and
+/// constraints are loaded over several connections as soon as what they
 /// need is there. A plain script of pg_dump or pg_dumpall, also compressed, runs over one connection in
 /// its own order; options that choose or change objects need an archive. A database that already holds
 /// objects is refused unless an option says otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  pgark restore --latest --target shop
+  pgark restore shop-20260131T020000Z --target shop
+  pgark restore --rollback --target shop
   pgark restore -d shop_copy shop-20260131T020000Z
   pgark restore -d postgres -C -j 4 shop-20260131T020000Z
   pgark restore -d shop --clean --if-exists shop-20260131T020000Z
@@ -24,7 +32,7 @@ Examples:
   pgark restore -d shop_copy -L list shop.dump
   pgark restore -f orders.sql -t orders shop.dump")]
 pub(in crate::cli) struct RestoreArguments {
-    /// Archive or script to load [default: standard input, which - means too]
+    /// Archive or script, or the id of a backup [default: standard input, which - means too]
     #[arg(
         value_name = "ARCHIVE",
         default_value = STANDARD_INPUT,
@@ -119,6 +127,9 @@ pub(in crate::cli) struct RestoreArguments {
     pub(in crate::cli) dry_run: bool,
 
     #[command(flatten)]
+    pub(in crate::cli) managed: ManagedArguments,
+
+    #[command(flatten)]
     pub(in crate::cli) connection: ConnectionArguments,
 
     #[command(flatten)]
@@ -131,11 +142,78 @@ pub(in crate::cli) struct RestoreArguments {
     pub(in crate::cli) output: OutputArguments,
 }
 
+/// What a restore without -d is told besides.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "In the place of a database (without -d)")]
+pub(in crate::cli) struct ManagedArguments {
+    /// Database to replace: a name, a connection string or a URI [default: DATABASE_URL, PG*]
+    #[arg(long, value_name = "CONN", conflicts_with = "dbname")]
+    pub(in crate::cli) target: Option<String>,
+
+    /// Restore the newest proved backup of the database
+    #[arg(long, conflicts_with_all = ["dbname", "at"])]
+    pub(in crate::cli) latest: bool,
+
+    /// Restore the newest proved backup that began at or before this time, as in
+    /// "2026-01-31 02:00"
+    #[arg(long, value_name = "TIME", conflicts_with = "dbname")]
+    pub(in crate::cli) at: Option<String>,
+
+    /// Folder of the backups [default: BACKUP_DIR, ./backups]
+    #[arg(long, value_name = "PATH", value_parser = path(), conflicts_with = "dbname")]
+    pub(in crate::cli) repo: Option<PathBuf>,
+
+    /// Ask nothing
+    #[arg(long, visible_alias = "force")]
+    pub(in crate::cli) yes: bool,
+
+    /// End the sessions that are connected to the database
+    #[arg(long, conflicts_with = "dbname")]
+    pub(in crate::cli) terminate_connections: bool,
+
+    /// How long the old database is kept, as in 90min or 7d; a later restore drops it
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "24h",
+        value_parser = humantime::parse_duration
+    )]
+    pub(in crate::cli) keep_old: std::time::Duration,
+
+    /// Why this is done, for the journal
+    #[arg(long, value_name = "TEXT", conflicts_with = "dbname")]
+    pub(in crate::cli) reason: Option<String>,
+
+    /// Finish a restore that was cut off: the unfinished one, or that of an id
+    #[arg(
+        long,
+        value_name = "ID",
+        num_args = 0..=1,
+        default_missing_value = "",
+        require_equals = true,
+        conflicts_with = "dbname"
+    )]
+    pub(in crate::cli) resume: Option<String>,
+
+    /// Put the old database back: of the unfinished or last restore, or that of an id
+    #[arg(
+        long,
+        value_name = "ID",
+        num_args = 0..=1,
+        default_missing_value = "",
+        require_equals = true,
+        conflicts_with_all = ["dbname", "resume"]
+    )]
+    pub(in crate::cli) rollback: Option<String>,
+}
+
 /// What a restore does with a database that is not empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum RestoreModeArgument {
     /// Add to what is there.
     Append,
+    /// Restore beside the database, prove it, and exchange the names (without -d).
+    Swap,
 }
 
 /// Which parts of an archive a restore takes.

@@ -325,6 +325,7 @@ impl Tour<'_> {
             lock_wait_timeout: None,
             owners: true,
             privileges: true,
+            subscriptions: true,
         }
     }
 

@@ -57,8 +57,8 @@ fn usage_is_refused_before_anything_else() {
         },
         Case { name: "no jobs", variables: &[], arguments: &["dump", "shop", "-j", "0"], code: 2 },
         Case {
-            name: "restore without a target, whatever the environment says",
-            variables: &[("DATABASE_URL", "postgres://production/shop")],
+            name: "restore without a target",
+            variables: &[],
             arguments: &["restore", "shop-archive"],
             code: 2,
         },
@@ -93,11 +93,11 @@ fn usage_is_refused_before_anything_else() {
 
     For more information, try '--help'.
 
-    ## restore without a target, whatever the environment says (2)
-    error: restore needs -d, the database to restore into
+    ## restore without a target (2)
+    error: restore needs to know which database to replace
 
-    hint: "pgark restore -d NAME ARCHIVE" restores into the database NAME
-    hint: DATABASE_URL is not used, because it often names the database to protect
+    hint: looked for --target, DATABASE_URL, PGDATABASE and PGSERVICE, in this order
+    hint: "pgark restore -d NAME ARCHIVE" loads an archive into the database NAME
     "#);
 }
 

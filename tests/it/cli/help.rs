@@ -12,7 +12,7 @@ fn help_says_what_there_is() {
 
     Commands:
       dump         Dump a database into an archive
-      restore      Load an archive or a plain script into a database
+      restore      Put a backup in the place of a database, or load an archive into one
       clone        Carry a database over to another server, without an archive
       verify       Prove that an archive is whole, or equal to a database
       inspect      Show what an archive holds
@@ -31,7 +31,8 @@ fn help_says_what_there_is() {
 
     Exit codes: 0 done, 1 failure, 2 usage, 3 connection or login, 4 refused before
     anything was changed, 5 declined, 6 not found, 7 locked, 8 storage,
-    9 verification failed, 10 partial, 130 and 143 signals.
+    9 verification failed, 10 partial, 11 failed and taken back, 12 taking back
+    failed, 130 and 143 signals.
     "#);
 }
 

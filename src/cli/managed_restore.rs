@@ -1,0 +1,261 @@
+//! `pgark restore` without `-d`: a backup in the place of a database. The question, the run, the report.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::arguments::{RestoreArguments, RestoreModeArgument};
+use super::connection;
+use super::input::{Input, STANDARD_INPUT};
+use super::named_backup::NamedBackup;
+use super::output;
+use super::progress::Display;
+use super::report;
+use super::restore_selection::check_format;
+use super::signals;
+use super::world::World;
+use crate::archive::cluster::ClusterManifest;
+use crate::connect::ConnectParams;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::progress::Interrupt;
+use crate::vault::managed::{
+    self, Direction, ManagedOptions, ManagedReport, ManagedSummary, RestoreId, Sessions,
+};
+
+pub(super) async fn run(
+    arguments: &RestoreArguments,
+    world: &World,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    if let Some(option) = meaningless(arguments) {
+        let what = format!("{option} needs -d, the database to load into");
+        return Err(Error::new(ErrorKind::Usage, what)
+            .with_hint("without -d a whole backup takes the place of a database"));
+    }
+    let params = target(arguments, world)?;
+    let asked = [
+        (&arguments.managed.resume, Direction::Forwards),
+        (&arguments.managed.rollback, Direction::Backwards),
+    ];
+    let settling = asked.into_iter().find_map(|(id, way)| Some((id.as_ref()?, way)));
+    match settling {
+        Some((id, direction)) => settle(arguments, world, interrupt, params, id, direction).await,
+        None => begin(arguments, world, interrupt, params).await,
+    }
+}
+
+/// Works out which database is to be replaced; it must have been named by somebody.
+fn target(arguments: &RestoreArguments, world: &World) -> Result<ConnectParams> {
+    if let Some(target) = &arguments.managed.target {
+        return connection::params_of(world, target);
+    }
+    let named = ["DATABASE_URL", "PGDATABASE", "PGSERVICE"];
+    if !named.iter().any(|name| world.variable(name).is_some()) {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "restore needs to know which database to replace",
+        )
+        .with_hint("looked for --target, DATABASE_URL, PGDATABASE and PGSERVICE, in this order")
+        .with_hint("\"pgark restore -d NAME ARCHIVE\" loads an archive into the database NAME"));
+    }
+    connection::params(world, &arguments.connection, None)
+}
+
+fn options(
+    arguments: &RestoreArguments,
+    world: &World,
+    archive: &Path,
+    params: ConnectParams,
+) -> Result<ManagedOptions> {
+    let id = RestoreId::new(world.now().to_utc(), u16::from_le_bytes(world.random()?));
+    let managed = &arguments.managed;
+    // The journal names it, for whoever finishes the run from another directory.
+    let archive = match archive.as_os_str().is_empty() {
+        true => archive.to_owned(),
+        false => std::path::absolute(archive).context(ErrorKind::Storage, || {
+            format!("could not find out where \"{}\" is", archive.display())
+        })?,
+    };
+    Ok(ManagedOptions {
+        jobs: world.jobs(arguments.jobs),
+        sessions: match managed.terminate_connections {
+            true => Sessions::Ended,
+            false => Sessions::Respected,
+        },
+        keep_old: managed.keep_old,
+        reason: managed.reason.clone(),
+        no_owner: arguments.shape.no_owner,
+        no_privileges: arguments.shape.no_privileges,
+        analyze: !arguments.no_analyze,
+        ..ManagedOptions::new(archive, params, id)
+    })
+}
+
+async fn begin(
+    arguments: &RestoreArguments,
+    world: &World,
+    interrupt: &Interrupt,
+    params: ConnectParams,
+) -> Result<()> {
+    let managed = &arguments.managed;
+    let named = NamedBackup {
+        name: (arguments.archive.as_os_str() != STANDARD_INPUT).then_some(&*arguments.archive),
+        latest: managed.latest,
+        at: managed.at.as_deref(),
+        repo: managed.repo.as_deref(),
+    };
+    let kept = named.find(world, Some(params.database()))?;
+    let archive =
+        kept.as_ref().map_or_else(|| arguments.archive.clone(), |kept| kept.backup.archive());
+    if ClusterManifest::is_at(&archive) {
+        let what = "a backup of a whole server cannot take the place of one database";
+        return Err(Error::new(ErrorKind::Usage, what).with_hint("name one of the archives in it"));
+    }
+    let input = Input::open_archive(&archive, world, interrupt).await?;
+    check_format(arguments, &input.path)?;
+    let mut display = Display::start(world, &arguments.output);
+    let options = options(arguments, world, &input.path, params.clone())?;
+    let prompt = arguments.connection.prompt;
+    let progress = display.handle();
+    let plan = connection::with_password(world, prompt, params, &display, |params| {
+        let options = ManagedOptions { connection: params, ..options.clone() };
+        signals::unless(interrupt, managed::plan(options, progress.clone(), interrupt))
+    })
+    .await?;
+    if arguments.dry_run {
+        display.close();
+        let summary = plan.summary().clone();
+        plan.give_up().await;
+        return output::result(&summary, arguments.output.json, ToString::to_string);
+    }
+    if !arguments.managed.yes {
+        let _pause = display.pause();
+        let agreed = signals::unless(interrupt, confirm(plan.summary().clone(), world)).await;
+        if let Err(error) = agreed {
+            plan.give_up().await;
+            return Err(error);
+        }
+    }
+    let report = plan.run(None, interrupt.clone()).await?;
+    display.close();
+    if let Some(kept) = &kept
+        && report.proof.as_ref().is_some_and(|proof| proof.compared)
+    {
+        // The restore has succeeded, whatever becomes of the note about it.
+        let note = format!("restored in the place of {:?} by {}", report.database, report.id);
+        if let Err(error) = kept.note_restored(world, note, report.time) {
+            display.handle().warning(&error.to_string());
+        }
+    }
+    finish(&report, arguments)
+}
+
+async fn settle(
+    arguments: &RestoreArguments,
+    world: &World,
+    interrupt: &Interrupt,
+    params: ConnectParams,
+    id: &str,
+    direction: Direction,
+) -> Result<()> {
+    let id = match id {
+        "" => None,
+        id => Some(
+            id.parse::<RestoreId>()
+                .context(ErrorKind::Usage, || format!("{id:?} cannot be looked for"))?,
+        ),
+    };
+    // Standard input is never meant here: the archive of the journal is.
+    let archive = match arguments.archive.as_os_str() == STANDARD_INPUT {
+        true => Path::new(""),
+        false => &arguments.archive,
+    };
+    let mut display = Display::start(world, &arguments.output);
+    let progress = display.handle();
+    let options = options(arguments, world, archive, params.clone())?;
+    let prompt = arguments.connection.prompt;
+    let report = connection::with_password(world, prompt, params, &display, |params| {
+        let options = ManagedOptions { connection: params, ..options.clone() };
+        managed::settle(options, id.clone(), direction, progress.clone(), None, interrupt.clone())
+    })
+    .await?;
+    display.close();
+    finish(&report, arguments)
+}
+
+fn finish(report: &ManagedReport, arguments: &RestoreArguments) -> Result<()> {
+    output::result(report, arguments.output.json, report::replaced)
+}
+
+/// Shows the plan and asks; only `yes` and `RESTORE` agree.
+async fn confirm(summary: ManagedSummary, world: &World) -> Result<()> {
+    if !world.can_ask {
+        let what = "nobody can be asked, because there is no terminal";
+        return Err(
+            Error::new(ErrorKind::Declined, what).with_hint("--yes restores without asking")
+        );
+    }
+    let question = format!(
+        "{summary}\nReplace the database {:?} on {}? Type yes or RESTORE: ",
+        summary.target, summary.server
+    );
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stderr = std::io::stderr().lock();
+        stderr.write_all(question.as_bytes())?;
+        stderr.flush()?;
+        drop(stderr);
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok::<_, std::io::Error>(answer)
+    });
+    let answer = answer
+        .await
+        .context(ErrorKind::Internal, || "the question was given up".to_owned())?
+        .context(ErrorKind::Declined, || "could not read the answer".to_owned())?;
+    match answer.trim() {
+        "yes" | "RESTORE" => Ok(()),
+        _ => Err(Error::new(ErrorKind::Declined, "not agreed; nothing was changed")),
+    }
+}
+
+/// Returns an option that has a meaning only for a database that is loaded into.
+fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
+    let (selection, shape) = (&arguments.selection, &arguments.shape);
+    [
+        ("-c/--clean", arguments.clean),
+        ("-C/--create", arguments.create),
+        ("-1/--single-transaction", arguments.single_transaction),
+        ("--transaction-size", arguments.transaction_size.is_some()),
+        ("--no-data-for-failed-tables", arguments.no_data_for_failed_tables),
+        ("--disable-triggers", arguments.disable_triggers),
+        ("-S/--superuser", arguments.superuser.is_some()),
+        ("--enable-row-security", arguments.enable_row_security),
+        ("--fix-sequences", arguments.fix_sequences),
+        ("--mode append", arguments.mode == Some(RestoreModeArgument::Append)),
+        ("--role", arguments.connection.role.is_some()),
+        ("--section", !selection.section.is_empty()),
+        ("-n/--schema", !selection.schema.is_empty()),
+        ("-N/--exclude-schema", !selection.exclude_schema.is_empty()),
+        ("-t/--table", !selection.table.is_empty()),
+        ("-I/--index", !selection.index.is_empty()),
+        ("-P/--function", !selection.function.is_empty()),
+        ("-T/--trigger", !selection.trigger.is_empty()),
+        ("-L/--use-list", selection.use_list.is_some()),
+        ("--filter", !selection.filter.is_empty()),
+        ("-s/--schema-only", selection.schema_only),
+        ("-a/--data-only", selection.data_only),
+        ("--statistics-only", selection.statistics_only),
+        ("--no-schema", selection.no_schema),
+        ("--no-data", selection.no_data),
+        ("--no-statistics", selection.no_statistics),
+        ("--no-comments", shape.no_comments),
+        ("--no-policies", shape.no_policies),
+        ("--no-publications", shape.no_publications),
+        ("--no-subscriptions", shape.no_subscriptions),
+        ("--no-security-labels", shape.no_security_labels),
+        ("--no-tablespaces", shape.no_tablespaces),
+        ("--no-table-access-method", shape.no_table_access_method),
+        ("--use-set-session-authorization", shape.use_set_session_authorization),
+    ]
+    .into_iter()
+    .find_map(|(option, given)| given.then_some(option))
+}

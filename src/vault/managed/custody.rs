@@ -1,0 +1,160 @@
+//! The session that a managed restore works through, and the lock that makes it the only one.
+//!
+//! Every step that changes names, comments or doors is a statement of this one session, which holds an
+//! advisory lock on the name of the target. When the process is killed, the server finishes the statement
+//! that is under way before it lets go of the lock: whoever gets it next finds the work of the dead run done or
+//! undone, never under way. Advisory locks count within one database, so everybody must come through the same one:
+//! `postgres`, or `template1` where that is not to be had.
+
+use std::time::{Duration, Instant};
+
+use crate::connect::{ConnectParams, Session, is_connection_lost};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::quote_literal_for_server;
+
+/// How long a dead run may take to let go of the lock: its server process notices within this time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The first half of the lock's key, `pgrk`, keeps it apart from the locks of others.
+const LOCK_CLASS: i32 = 0x7067_726b;
+
+/// The lock on a target, and the session that holds it.
+#[derive(Debug)]
+pub(super) struct Custody {
+    params: ConnectParams,
+    target: String,
+    session: Session,
+}
+
+impl Custody {
+    /// Connects and takes the lock on `target`, a database of the server that `params` leads to.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Locked`] when another run has it; those of a login.
+    pub(super) async fn take(params: &ConnectParams, target: &str) -> Result<Custody> {
+        let session = connect(params, target).await?;
+        let custody = Custody { params: params.clone(), target: target.to_owned(), session };
+        custody.lock().await?;
+        Ok(custody)
+    }
+
+    /// Returns the session.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Returns parameters that lead to a database of the very server that the lock is on.
+    pub(super) fn params(&self, database: &str) -> ConnectParams {
+        self.session.same_server().with_database(database)
+    }
+
+    /// Connects and takes the lock again if the session was lost.
+    ///
+    /// Somebody else may have had it meanwhile, so what is known about the run must be read again.
+    pub(super) async fn renew(&mut self) -> Result<()> {
+        if self.session.is_closed() {
+            self.session = connect(&self.params, &self.target).await?;
+            self.lock().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of the lock.
+    pub(super) async fn release(self) {
+        self.session.close().await;
+    }
+
+    async fn lock(&self) -> Result<()> {
+        let key = format!(
+            "{LOCK_CLASS}, pg_catalog.hashtext({})",
+            quote_literal_for_server(&self.target)
+        );
+        let sql = format!("select pg_catalog.pg_try_advisory_lock({key}) as taken");
+        let began = Instant::now();
+        loop {
+            let rows = self.session.query("take the lock of the restore", &sql).await?;
+            if rows.single()?.boolean("taken")? {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(self.locked(&key).await?);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn locked(&self, key: &str) -> Result<Error> {
+        let sql = format!(
+            "select a.pid, coalesce(a.usename, '') as usename,
+                coalesce(pg_catalog.host(a.client_addr), 'this host') as host,
+                pg_catalog.date_trunc('second', pg_catalog.now() - a.backend_start) as age
+            from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a on a.pid = l.pid
+            where l.locktype = 'advisory' and l.granted
+              and l.classid::int8 = {LOCK_CLASS} and l.objid = ({})::pg_catalog.oid
+              and l.database = (select oid from pg_catalog.pg_database where datname = current_database())",
+            key.split_once(", ").map_or(key, |(_, hash)| hash)
+        );
+        let rows = self.session.query("ask who holds the lock", &sql).await?;
+        let holder = match rows.first() {
+            Some(row) => format!(
+                ": user {}, from {}, server process {}, since {}",
+                row.text("usename")?,
+                row.text("host")?,
+                row.text("pid")?,
+                row.text("age")?
+            ),
+            None => String::new(),
+        };
+        let what = format!("another restore of the database {:?} is running{holder}", self.target);
+        Ok(Error::new(ErrorKind::Locked, what))
+    }
+}
+
+/// Connects to the database that everybody comes through.
+async fn connect(params: &ConnectParams, target: &str) -> Result<Session> {
+    let mut refused = None;
+    for database in ["postgres", "template1"].into_iter().filter(|name| *name != target) {
+        match Session::connect(&params.with_database(database)).await {
+            Ok(session) => {
+                session.check_no_pooler().await?;
+                set_up(&session).await?;
+                return Ok(session);
+            }
+            // A server that is not there, or does not know us, is the same through every door.
+            Err(error) if crate::connect::server_error(&error).is_none() => return Err(error),
+            Err(error) if is_connection_lost(&error) => return Err(error),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let error = Error::new(
+        ErrorKind::Connection,
+        format!("could not connect to another database than {target:?}, from which to replace it"),
+    );
+    Err(match refused {
+        Some(refusal) => error.with_source(refusal),
+        None => error,
+    })
+}
+
+/// Makes the settings that the statements of a restore rely on.
+async fn set_up(session: &Session) -> Result<()> {
+    let sql = "select pg_catalog.set_config('search_path', '', false);
+        set statement_timeout to 0; set lock_timeout to 0; set idle_in_transaction_session_timeout to 0;
+        set synchronous_commit to on; set client_min_messages to warning; set timezone to 'UTC'";
+    session.execute("set up the session", sql).await?;
+    if let Some(setting) = idle_timeout(session).await? {
+        session.execute("set up the session", &setting).await?;
+    }
+    session.have_connection_watched().await
+}
+
+/// A restore may take hours, and this session is idle meanwhile; servers before 14 do not end such sessions.
+async fn idle_timeout(session: &Session) -> Result<Option<String>> {
+    let sql = "select 'set idle_session_timeout to 0' as sql from pg_catalog.pg_settings
+        where name = 'idle_session_timeout'";
+    let rows = session.query("look for a limit of idle sessions", sql).await?;
+    Ok(rows.first().and_then(|row| row.at(0)).map(str::to_owned))
+}

@@ -1,0 +1,131 @@
+//! What earlier runs have left on a server, by their journals.
+
+use chrono::{DateTime, Utc};
+
+use super::acts;
+use super::journal::Journal;
+use super::machine::Stage;
+use super::names::{Names, RestoreId};
+use super::server::{self, FoundDatabase};
+use crate::connect::{ConnectParams, Session};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The databases of a server and the runs that concern one of them.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// All of them.
+    pub(super) databases: Vec<FoundDatabase>,
+    /// The runs on the target, the latest last.
+    pub(super) runs: Vec<Journal>,
+    /// Side databases that were created and not written down: their name is ours, and that is all there is.
+    nameless: Vec<(String, RestoreId)>,
+    /// The server's clock.
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Found {
+    /// Looks at a server.
+    pub(super) async fn look(session: &Session, target: &str) -> Result<Found> {
+        let databases = server::databases(session).await?;
+        let mut runs: Vec<Journal> = databases
+            .iter()
+            .filter_map(|found| Journal::read(&found.name, found.comment.as_deref()?))
+            .filter(|journal| journal.target == target)
+            .collect();
+        runs.sort_by(|one, other| one.id.cmp(&other.id));
+        let uncommented = databases.iter().filter(|found| found.comment.is_none());
+        let nameless = uncommented
+            .filter_map(|found| {
+                let (_, id) = found.name.rsplit_once("__restore_")?;
+                let id = id.parse().ok()?;
+                (Names::new(target, &id).side == found.name).then(|| (found.name.clone(), id))
+            })
+            .collect();
+        let rows = session
+            .query(
+                "ask for the time",
+                "select pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::int8 as now",
+            )
+            .await?;
+        let now = DateTime::from_timestamp(rows.single()?.integer("now")?, 0).unwrap_or_default();
+        Ok(Found { databases, runs, nameless, now })
+    }
+
+    /// Returns a database by its name.
+    pub(super) fn database(&self, name: &str) -> Option<&FoundDatabase> {
+        self.databases.iter().find(|database| database.name == name)
+    }
+
+    /// Returns the run of an id.
+    pub(super) fn run(&self, id: &RestoreId) -> Option<&Journal> {
+        self.runs.iter().find(|journal| journal.id == *id)
+    }
+
+    /// Returns runs that wait for somebody to say how they end.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Journal> {
+        self.runs.iter().filter(|journal| journal.stage.is_open())
+    }
+
+    /// Refuses when an earlier run was left with a restored database or a closed one.
+    ///
+    /// One that was left while it restored is no obstacle: what there is of it is swept.
+    pub(super) fn refuse_open(&self) -> Result<()> {
+        let Some(open) = self.open().find(|run| run.stage != Stage::Restoring) else {
+            return Ok(());
+        };
+        let state = match open.stage {
+            Stage::Restoring | Stage::Proved => "has restored and proved, and did not swap",
+            Stage::Fenced => "has closed the database and did not swap",
+            Stage::Swapped | Stage::Kept => "has swapped, and did not look at the result",
+            Stage::Returning | Stage::Undone => "was being taken back",
+        };
+        let target = &open.target;
+        let what =
+            format!("the restore {} of the database {target:?} is unfinished: it {state}", open.id);
+        Err(Error::new(ErrorKind::Refused, what)
+            .with_hint("\"pgark restore --resume\" finishes it")
+            .with_hint("\"pgark restore --rollback\" takes it back"))
+    }
+
+    /// Returns the databases that nobody needs any more: what was half restored, and what was kept long enough.
+    ///
+    /// What stood there before is never among them while its replacement has not been proved and seen.
+    pub(super) fn disposable(&self) -> Vec<&Journal> {
+        let is_over = |run: &Journal| run.keep_until.is_some_and(|until| until <= self.now);
+        let is_there = |oid: u32| self.databases.iter().any(|database| database.oid == oid);
+        let mut disposable: Vec<&Journal> = Vec::new();
+        for run in &self.runs {
+            let wanted = match run.stage {
+                Stage::Restoring => true,
+                Stage::Kept => is_over(run) && is_there(run.side_oid),
+                Stage::Undone => is_over(run) && run.target_oid.is_some_and(is_there),
+                Stage::Proved | Stage::Fenced | Stage::Swapped | Stage::Returning => false,
+            };
+            if wanted {
+                disposable.push(run);
+            }
+        }
+        disposable
+    }
+
+    /// Drops what is disposable, and returns the names.
+    pub(super) async fn sweep(
+        &self,
+        session: &Session,
+        params: &ConnectParams,
+    ) -> Result<Vec<String>> {
+        let mut dropped = Vec::new();
+        for name in self.disposable().into_iter().map(Journal::place) {
+            acts::drop_database(session, params, &name).await?;
+            dropped.push(name);
+        }
+        for (name, _) in &self.nameless {
+            // A kill between CREATE DATABASE and the comment leaves an empty one, and nothing else does.
+            if acts::is_untouched(params, name).await? {
+                acts::drop_database(session, params, name).await?;
+                dropped.push(name.clone());
+            }
+        }
+        Ok(dropped)
+    }
+}

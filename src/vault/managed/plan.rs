@@ -1,0 +1,401 @@
+//! From options to a plan: the lock is taken, the backup verified, the server looked at. Nothing is changed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::acts::Sessions;
+use super::custody::Custody;
+use super::found::Found;
+use super::journal::Journal;
+use super::machine::{Step, forwards};
+use super::names::Names;
+use super::options::ManagedOptions;
+use super::preflight;
+use super::properties::Properties;
+use super::server;
+use crate::archive::{self, Manifest};
+use crate::catalog::ServerIdentity;
+use crate::connect::{ConnectParams, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::ServerVersion;
+use crate::progress::{Interrupt, ProgressHandle};
+use crate::restore::{self, Mode, RestoreOptions};
+use crate::sql::quote_identifier;
+use crate::verify::{self, VerifyOptions};
+
+/// A managed restore that has been checked and not begun.
+pub struct ManagedPlan {
+    pub(super) options: ManagedOptions,
+    pub(super) custody: Custody,
+    pub(super) found: Found,
+    pub(super) journal: Journal,
+    /// How an empty database like the target is created.
+    pub(super) create: String,
+    pub(super) progress: ProgressHandle,
+    pub(super) summary: ManagedSummary,
+}
+
+/// What a plan says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ManagedSummary {
+    /// The run.
+    pub id: String,
+    /// What is restored.
+    pub backup: Backup,
+    /// The database that is replaced.
+    pub target: String,
+    /// Where it is: host, port, user.
+    pub server: String,
+    /// The server's version.
+    pub server_version: String,
+    /// The size of the database that is replaced; none when there is no such database.
+    pub target_bytes: Option<u64>,
+    /// Who is connected to it.
+    pub connected: Vec<String>,
+    /// What will be done, in order.
+    pub steps: Vec<String>,
+    /// The number of the first step that touches the database.
+    pub touches: usize,
+    /// Databases of earlier runs that will be dropped.
+    pub drops: Vec<String>,
+    /// What a person should know before saying yes.
+    pub notes: Vec<String>,
+}
+
+/// What is known about the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    /// Its path.
+    pub path: String,
+    /// The database it was made of.
+    pub database: String,
+    /// The server version it was made of.
+    pub server_version: String,
+    /// When its dump began; known by a manifest only.
+    pub taken: Option<chrono::DateTime<chrono::Utc>>,
+    /// The position of the log up to which everything is in it.
+    pub lsn: Option<String>,
+    /// Bytes of log that the server has written since then, for all its databases together; known only on the
+    /// server that the backup was made on.
+    pub written_since: Option<u64>,
+    /// Its rows.
+    pub rows: u64,
+    /// Its rows as text, which is about what the tables will take on disk.
+    pub bytes: Option<u64>,
+    /// Whether rows, fingerprints and sequences of the restored database can be compared with it.
+    pub provable: bool,
+}
+
+/// Makes the plan of a managed restore; the lock on the target is held as long as the plan is.
+///
+/// # Errors
+///
+/// [`ErrorKind::Locked`] when another run works on the target; [`ErrorKind::Refused`] when something stands in the
+/// way of it, on the server or on the target: all that does, at once; [`ErrorKind::Integrity`] when the backup is
+/// not whole; and what opening an archive and logging in can fail with.
+pub async fn plan(
+    options: ManagedOptions,
+    progress: ProgressHandle,
+    interrupt: &Interrupt,
+) -> Result<ManagedPlan> {
+    let target = options.connection.database().to_owned();
+    let custody = Custody::take(&options.connection, &target).await?;
+    let session = custody.session();
+    let found = Found::look(session, &target).await?;
+    let properties = Properties::read(session, &target).await?;
+    preflight::check(session, &found, properties.as_ref(), &target, options.sessions).await?;
+    let connected = server::connected(session, &target).await?;
+
+    let names = Names::new(&target, &options.id);
+    let opened = open(&options).await?;
+    let create = match &properties {
+        Some(properties) => properties.create_statement(&names.side)?,
+        None => opened.create_statement(&names, session.version()),
+    };
+    check_target(&options, &custody, &found, &progress).await?;
+    let verified = verify(&options, &progress, interrupt).await?;
+
+    let mut journal = Journal::new(
+        options.id.clone(),
+        &target,
+        &options.archive.display().to_string(),
+        found.now,
+    );
+    journal.reason = options.reason.clone();
+    journal.keep_seconds = i64::try_from(options.keep_old.as_secs()).unwrap_or(i64::MAX);
+    let database = found.database(&target);
+    journal.target_oid = database.map(|database| database.oid);
+    journal.allow_connections = database.is_none_or(|database| database.allow_connections);
+
+    let mut notes = opened.notes();
+    let written_since = opened.written_since(session).await?;
+    if properties.is_none() {
+        notes.push(format!(
+            "there is no database {target:?}: nothing is replaced, and nothing kept"
+        ));
+    }
+    let summary = ManagedSummary {
+        id: options.id.to_string(),
+        backup: Backup { written_since, ..opened.backup(&options, verified) },
+        server: options.connection.describe_server(),
+        server_version: session.version_text(),
+        target_bytes: server::size(session, &target).await?,
+        connected: connected.into_iter().map(|session| session.who).collect(),
+        touches: forwards(None).iter().position(|step| *step == Step::Fence).map_or(0, |at| at + 1),
+        steps: forwards(None)
+            .iter()
+            .filter_map(|step| in_words(*step, &names, &options, journal.target_oid.is_some()))
+            .collect(),
+        drops: found.disposable().into_iter().map(Journal::place).collect(),
+        notes,
+        target,
+    };
+    Ok(ManagedPlan { options, custody, found, journal, create, progress, summary })
+}
+
+/// What is known of the archive without reading its rows.
+struct OpenedArchive {
+    manifest: Option<Manifest>,
+    database: String,
+    server_version: String,
+    definition: Option<String>,
+}
+
+async fn open(options: &ManagedOptions) -> Result<OpenedArchive> {
+    let path = options.archive.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let archive = archive::open(&path)?;
+        archive.require_manifest()?;
+        let header = archive.header();
+        let entry = archive.entries().iter().find(|entry| entry.desc == "DATABASE");
+        Ok(OpenedArchive {
+            manifest: archive.manifest().cloned(),
+            database: header.database.clone(),
+            server_version: header.server_version.clone(),
+            definition: entry.and_then(|entry| {
+                let intended = format!("CREATE DATABASE {} ", quote_identifier(&entry.tag));
+                entry.definition.strip_prefix(&intended).map(str::to_owned)
+            }),
+        })
+    });
+    opened.await.map_err(|panic| {
+        Error::new(ErrorKind::Internal, "could not open the archive").with_source(panic)
+    })?
+}
+
+impl OpenedArchive {
+    /// Returns how the side database is created when there is no target to be like.
+    fn create_statement(&self, names: &Names, version: ServerVersion) -> String {
+        let side = quote_identifier(&names.side);
+        match &self.definition {
+            Some(definition) => {
+                let statement = format!("CREATE DATABASE {side} {definition}");
+                restore::definition_for_target(&statement, version)
+            }
+            None => format!("CREATE DATABASE {side} TEMPLATE template0"),
+        }
+    }
+
+    fn backup(&self, options: &ManagedOptions, rows: u64) -> Backup {
+        let manifest = self.manifest.as_ref();
+        Backup {
+            path: options.archive.display().to_string(),
+            database: self.database.clone(),
+            server_version: self.server_version.clone(),
+            taken: manifest.map(|manifest| manifest.started),
+            lsn: manifest.and_then(|manifest| manifest.snapshot_lsn.clone()),
+            written_since: None,
+            rows,
+            bytes: manifest.map(|manifest| manifest.data.iter().map(|data| data.raw_bytes).sum()),
+            provable: manifest.is_some(),
+        }
+    }
+
+    /// Asks what the server has written since the backup was made on it; none when it was made elsewhere.
+    async fn written_since(&self, session: &Session) -> Result<Option<u64>> {
+        let Some(manifest) = &self.manifest else { return Ok(None) };
+        let Some(lsn) = &manifest.snapshot_lsn else { return Ok(None) };
+        let identity = ServerIdentity::ask(session).await?.system_identifier;
+        if identity.is_none() || identity != manifest.system_identifier {
+            return Ok(None);
+        }
+        Ok(Some(server::written_since(session, lsn).await?))
+    }
+
+    /// Returns what is to be said about the backup.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.manifest.is_none() {
+            notes.push(
+                "the archive has no manifest: the proof is that every statement succeeds"
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+}
+
+/// Returns how the side database is created like the database in the archive, when there is none to replace.
+pub(super) async fn create_from_archive(
+    options: &ManagedOptions,
+    names: &Names,
+    session: &Session,
+) -> Result<String> {
+    Ok(open(options).await?.create_statement(names, session.version()))
+}
+
+/// Looks whether the archive could be restored on this server: roles, tablespaces, extensions.
+async fn check_target(
+    options: &ManagedOptions,
+    custody: &Custody,
+    found: &Found,
+    progress: &ProgressHandle,
+) -> Result<()> {
+    // The target has the encoding that the side database will have; without one any database will do.
+    let target = options.connection.database();
+    let is_open = found.database(target).is_some_and(|database| database.allow_connections);
+    let connection = match is_open {
+        true => custody.params(target),
+        false => custody.session().same_server().clone(),
+    };
+    let options = RestoreOptions { mode: Mode::Append, ..restore_options(options, connection) };
+    let plan = restore::plan(options, Arc::clone(progress)).await?;
+    plan.close().await;
+    Ok(())
+}
+
+/// Returns how the backup is restored into a database of our own.
+pub(super) fn restore_options(
+    options: &ManagedOptions,
+    connection: ConnectParams,
+) -> RestoreOptions {
+    RestoreOptions {
+        jobs: options.jobs,
+        no_owner: options.no_owner,
+        no_privileges: options.no_privileges,
+        detach_subscriptions: true,
+        // What failed is no restored database, however little it was.
+        exit_on_error: true,
+        analyze: options.analyze,
+        ..RestoreOptions::new(&options.archive, connection)
+    }
+}
+
+/// Reads every byte of the backup, and returns its rows.
+async fn verify(
+    options: &ManagedOptions,
+    progress: &ProgressHandle,
+    interrupt: &Interrupt,
+) -> Result<u64> {
+    let wanted = VerifyOptions { jobs: options.jobs, ..VerifyOptions::new(&options.archive) };
+    let report = verify::plan(wanted, Arc::clone(progress))?.run(interrupt).await?;
+    let Some(first) = report.findings.first() else { return Ok(report.rows) };
+    let what = format!("the backup \"{}\" is not whole: {first}", options.archive.display());
+    let error = Error::new(ErrorKind::Integrity, what)
+        .with_hint("\"pgark verify\" lists everything that is wrong with it")
+        .with_hint("nothing was changed; restore the next older backup");
+    Err(error)
+}
+
+/// Says up to where a backup goes, and how much is known to have come after it.
+pub fn contents_in_words(lsn: &str, written_since: Option<u64>) -> String {
+    match written_since {
+        Some(bytes) => format!(
+            "holds everything up to {lsn}; since then {} of log, of all databases",
+            bytesize::ByteSize(bytes)
+        ),
+        None => format!("holds everything up to {lsn} of the server it was made on"),
+    }
+}
+
+/// Where the lines of a step begin after the first one.
+const INDENT: &str = "     ";
+
+/// Tells what a step does in this run; none for what happens only with a database to replace.
+fn in_words(step: Step, names: &Names, options: &ManagedOptions, replaces: bool) -> Option<String> {
+    let [target, side, old] =
+        [&names.target, &names.side, &names.old].map(|name| quote_identifier(name));
+    let needs_target = matches!(step, Step::Fence | Step::EndSessions | Step::Accept);
+    if needs_target && !replaces {
+        return None;
+    }
+    Some(match step {
+        Step::CreateSide => format!("create {side}, like {target}"),
+        Step::Restore => format!("restore into it over {} connections", options.jobs),
+        Step::Prove => "prove it equal to the backup".to_owned(),
+        Step::Fence => format!("close {target} for new connections"),
+        Step::EndSessions if options.sessions == Sessions::Ended => {
+            format!("end the sessions that are connected to {target}")
+        }
+        Step::EndSessions => format!("make sure that nobody is connected to {target}"),
+        Step::Swap if replaces => format!(
+            "exchange the names in one transaction:\n\
+             {INDENT}  {target} -> {old}\n\
+             {INDENT}  {side} -> {target}\n\
+             {INDENT}with owner, privileges, comment, labels, settings and limits of the old one"
+        ),
+        Step::Swap => format!("{side} becomes {target}"),
+        Step::Accept => format!(
+            "look at {target}; the old one is kept, closed, for {}",
+            humantime::format_duration(options.keep_old)
+        ),
+        other => other.to_string(),
+    })
+}
+
+impl ManagedPlan {
+    /// Returns what the plan says about itself.
+    pub fn summary(&self) -> &ManagedSummary {
+        &self.summary
+    }
+
+    /// Lets go of the lock without doing anything.
+    pub async fn give_up(self) {
+        self.custody.release().await;
+    }
+}
+
+impl fmt::Display for ManagedSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backup = &self.backup;
+        writeln!(f, "restore  {}", backup.path)?;
+        writeln!(
+            f,
+            "         database {:?}, PostgreSQL {}, {} rows",
+            backup.database, backup.server_version, backup.rows
+        )?;
+        if let Some(lsn) = &backup.lsn {
+            writeln!(f, "         {}", contents_in_words(lsn, backup.written_since))?;
+        }
+        if let Some(taken) = backup.taken {
+            writeln!(f, "         taken {}", taken.format("%Y-%m-%d %H:%M:%S UTC"))?;
+        }
+        let size = match self.target_bytes {
+            Some(bytes) => format!(", {}", bytesize::ByteSize(bytes)),
+            None => ", which does not exist".to_owned(),
+        };
+        writeln!(f, "over     database {:?}{size}", self.target)?;
+        writeln!(f, "         {} (PostgreSQL {})", self.server, self.server_version)?;
+        for who in &self.connected {
+            writeln!(f, "         connected: {who}")?;
+        }
+        writeln!(f)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            writeln!(f, "{:>3}  {step}", number + 1)?;
+        }
+        writeln!(
+            f,
+            "\nUntil step {} the database is not touched; what fails is taken back.",
+            self.touches
+        )?;
+        for name in &self.drops {
+            writeln!(f, "     dropped first, of earlier restores: {name}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "\nnote: {note}")?;
+        }
+        Ok(())
+    }
+}

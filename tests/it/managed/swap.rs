@@ -1,0 +1,117 @@
+//! What stands under the name afterwards, and what became of the database that stood there.
+
+use std::time::Duration;
+
+use pgark::progress::{Interrupt, silent};
+use pgark::vault::managed::{ManagedOptions, ManagedReport, plan};
+
+use super::{BACKED_UP, CHANGED, clear, content, made, options, sample};
+use crate::support::database::psql;
+use crate::support::{World, newest_server, oracle, servers};
+
+async fn restored(options: ManagedOptions) -> ManagedReport {
+    let plan = plan(options, silent(), &Interrupt::default()).await.expect("a plan");
+    plan.run(None, Interrupt::default()).await.expect("a restore")
+}
+
+/// Everything that a database has besides its content, under whatever name.
+const PROPERTIES: &str = "select pg_get_userbyid(d.datdba), (select array_agg(item order by item) from unnest(d.datacl::text[]) item), d.datconnlimit, d.datallowconn,
+        pg_encoding_to_char(d.encoding), d.datcollate, t.spcname, shobj_description(d.oid, 'pg_database'),
+        (select array_agg((r.rolname, s.setconfig) order by r.rolname) from pg_db_role_setting s
+         left join pg_roles r on r.oid = s.setrole where s.setdatabase = d.oid)
+    from pg_database d join pg_tablespace t on t.oid = d.dattablespace where datname = current_database()";
+
+#[test]
+fn the_new_database_has_every_property_of_the_one_it_replaces() {
+    for server in servers() {
+        let world = World::new();
+        let (database, archive) = sample(&world, server, "managed_properties");
+        let name = database.name();
+        let role = format!("{name}_role");
+        psql(
+            &server.uri("postgres"),
+            &format!(
+                "create role {role}; create role {role}2;
+             grant temp on database {name} to {role}2 with grant option;
+             revoke connect on database {name} from public;
+             alter database {name} owner to {role};
+             alter database {name} connection limit 17;
+             alter database {name} set work_mem to '9MB';
+             alter role {role}2 in database {name} set search_path to x, \"Y\";
+             comment on database {name} is 'our ''shop''';"
+            ),
+        );
+        let before = database.query(PROPERTIES);
+        let run = world.pgark(&[
+            "restore",
+            "--target",
+            database.uri(),
+            "--yes",
+            archive.to_str().expect("UTF-8"),
+        ]);
+        let run = run.success();
+        assert_eq!(content(&database), BACKED_UP, "on {server}");
+        assert_eq!(database.query(PROPERTIES), before, "on {server}");
+        assert_eq!(made(server, name), ["__old"], "on {server}");
+        assert!(run.stdout.contains("1,000 rows in 1 tables"), "{}", run.stdout);
+
+        let run = world.pgark(&["restore", "--target", database.uri(), "--rollback"]);
+        let run = run.success();
+        assert_eq!(content(&database), CHANGED, "on {server}");
+        assert_eq!(database.query(PROPERTIES), before, "on {server}");
+        assert_eq!(made(server, name), ["__undone"], "on {server}");
+        assert!(run.stdout.contains("is the old one again"), "{}", run.stdout);
+        clear(server, name);
+        drop(database);
+        psql(&server.uri("postgres"), &format!("drop role {role}; drop role {role}2"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_database_is_dropped_by_a_later_run_when_its_time_is_over() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_keep");
+    let keep = |keep_old| ManagedOptions { keep_old, ..options(&archive, &database) };
+    let first = restored(keep(Duration::ZERO)).await;
+    assert!(first.dropped.is_empty());
+    assert_eq!(made(server, database.name()), ["__old"], "it is kept until somebody comes by");
+    let second = restored(keep(Duration::from_secs(3600))).await;
+    assert_eq!(second.dropped, [first.kept.expect("kept")]);
+    let third = restored(keep(Duration::ZERO)).await;
+    assert!(third.dropped.is_empty(), "an hour is not over");
+    assert_eq!(made(server, database.name()), ["__old", "__old"]);
+    assert_eq!(content(&database), BACKED_UP);
+    clear(server, database.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_database_whose_replacement_is_gone_is_never_dropped() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_gone");
+    let keep = ManagedOptions { keep_old: Duration::ZERO, ..options(&archive, &database) };
+    restored(keep).await;
+    psql(&server.uri("postgres"), &format!("drop database {}", database.name()));
+    let report = restored(options(&archive, &database)).await;
+    assert!(report.dropped.is_empty() && report.kept.is_none(), "{report:?}");
+    assert_eq!(content(&database), BACKED_UP, "what is not there is made");
+    assert_eq!(made(server, database.name()), ["__old"]);
+    clear(server, database.name());
+}
+
+#[test]
+fn an_archive_of_pg_dump_is_restored_with_the_proof_that_there_can_be() {
+    let Some(stock) = oracle::record() else { return };
+    let server = newest_server();
+    let world = World::new();
+    let (database, _) = sample(&world, server, "managed_foreign");
+    let archive = world.path("foreign.dump");
+    stock.dump_archive(&database, &archive, &["-Fc"]);
+    database.execute("drop table t cascade");
+    let archive = archive.to_str().expect("UTF-8");
+    let run = world.pgark(&["restore", "--target", database.uri(), "--yes", archive]).success();
+    assert_eq!(content(&database), CHANGED);
+    assert!(run.stdout.contains("every statement succeeded"), "{}", run.stdout);
+    clear(server, database.name());
+}
