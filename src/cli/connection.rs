@@ -125,6 +125,7 @@ mod tests {
             stderr_is_terminal: false,
             color: false,
             cores: 4,
+            host: "here".to_owned(),
             temporary_directory: PathBuf::from("/tmp"),
         }
     }

@@ -28,6 +28,7 @@ mod restore;
 mod restore_print;
 mod restore_selection;
 mod signals;
+mod vault;
 mod verify;
 mod world;
 mod zone;
@@ -124,6 +125,13 @@ fn run(command: Command, world: &World) -> Result<()> {
         Command::Verify(arguments) => {
             work(async |interrupt| verify::run(&arguments, world, &interrupt).await)
         }
+        Command::Backup(arguments) => {
+            work(async |interrupt| vault::backup::run(&arguments, world, &interrupt).await)
+        }
+        Command::List(arguments) => vault::list::run(&arguments, world),
+        Command::Status(arguments) => vault::status::run(&arguments, world),
+        Command::Prune(arguments) => vault::prune::run(&arguments, world),
+        Command::Mark(arguments) => vault::mark::run(&arguments, world),
         Command::Demo(arguments) => {
             work(async |interrupt| demo::run(&arguments, world, &interrupt).await)
         }

@@ -15,14 +15,21 @@ use crate::verify::VerifyReport;
 const MOST_FINDINGS: usize = 50;
 
 /// A report in lines of a name and a value.
-struct Lines(String);
+pub(super) struct Lines(pub(super) String);
 
 impl Lines {
-    fn new(title: &str) -> Self {
-        Lines(format!("{}\n", visible(title)))
+    pub(super) fn new(title: &str) -> Self {
+        let mut lines = Lines(String::new());
+        lines.title(title);
+        lines
     }
 
-    fn line(&mut self, name: &str, value: &str) {
+    /// Begins a part with a title of its own.
+    pub(super) fn title(&mut self, title: &str) {
+        self.0 += &format!("{}\n", visible(title));
+    }
+
+    pub(super) fn line(&mut self, name: &str, value: &str) {
         self.0 += &format!("  {name:<10} {}\n", visible(value));
     }
 }
@@ -369,6 +376,6 @@ fn speed(bytes_read: u64, elapsed: Duration) -> String {
     format!("{}/s", bytes((bytes_read as f64 / seconds) as u64))
 }
 
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }

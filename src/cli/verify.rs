@@ -8,6 +8,7 @@ use super::input::Input;
 use super::output;
 use super::progress::Display;
 use super::report;
+use super::vault;
 use super::world::World;
 use crate::archive::cluster::ClusterManifest;
 use crate::connect::ConnectParams;
@@ -20,6 +21,9 @@ pub(super) async fn run(
     world: &World,
     interrupt: &Interrupt,
 ) -> Result<()> {
+    if vault::verify::is_meant(arguments) {
+        return vault::verify::run(arguments, world, interrupt).await;
+    }
     let options = VerifyOptions {
         depth: if arguments.quick { Depth::Quick } else { Depth::Full },
         jobs: world.jobs(arguments.jobs),

@@ -27,6 +27,8 @@ pub(super) struct World {
     /// Whether standard error may be coloured.
     pub(super) color: bool,
     pub(super) cores: usize,
+    /// The name of the machine.
+    pub(super) host: String,
     pub(super) temporary_directory: PathBuf,
 }
 
@@ -46,6 +48,7 @@ impl World {
             stderr_is_terminal,
             color,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            host: host_name(),
             temporary_directory: std::env::temp_dir(),
             environment,
         }
@@ -107,4 +110,11 @@ fn user_name() -> Option<String> {
         .or_else(|| variable("USER"))
         .or_else(|| variable("LOGNAME"))
         .filter(|name| !name.is_empty())
+}
+
+/// Returns the name of the machine; where the system does not tell, nobody will miss it.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "this machine".to_owned() } else { name.to_owned() }
 }

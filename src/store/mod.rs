@@ -4,12 +4,14 @@
 //! Whatever ends a run early leaves at most a hidden leftover that the next run sweeps away, because
 //! nobody holds its lock any more. Nothing here knows what an archive is.
 
+mod leftover;
 mod lock;
 mod output;
 mod set_aside;
 mod staged_directory;
 mod staged_file;
 
+pub use leftover::{remove_folder, sweep_leftovers};
 pub use output::Output;
 pub use set_aside::SetAside;
 pub use staged_directory::StagedDirectory;

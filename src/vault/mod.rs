@@ -13,16 +13,25 @@
 //! Every file is written once and never changed. What is known about a backup is its record and the events
 //! that followed. Nothing here knows environment, clock or terminal: moments and random bytes are handed in.
 
+pub mod backup;
 mod backup_type;
+pub mod check;
 mod event;
 mod id;
 pub mod managed;
+pub mod prune;
 mod record;
 mod repository;
+pub mod retention;
 mod sealed;
+mod seed;
+pub mod status;
+mod summary;
 
 pub use backup_type::{BackupType, Period, Tier};
 pub use event::{Event, EventKind, Proof};
 pub use id::{BackupId, InvalidBackupId};
 pub use record::{BackupRecord, RECORD_VERSION, SourceRecord};
-pub use repository::{Listing, Repository, StoredBackup, Unreadable, Wanted};
+pub use repository::{DatabaseLock, Listing, Repository, StoredBackup, Unreadable, Wanted, Worker};
+pub use seed::Seed;
+pub use summary::BackupSummary;

@@ -65,10 +65,6 @@ pub struct SourceRecord {
     pub system_identifier: Option<String>,
     /// The server's version as it prints it.
     pub server_version: String,
-    /// The host, or the directory of the socket.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// Who logged in.
-    pub user: String,
+    /// Where the server was and who logged in, in words.
+    pub server: String,
 }

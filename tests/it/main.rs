@@ -17,4 +17,5 @@ mod objects;
 mod readme;
 mod restore;
 mod shape;
+mod vault;
 mod verify;

@@ -5,6 +5,7 @@
 
 mod dump;
 mod restore;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,10 @@ pub(super) use self::dump::{
     ContentArguments, DumpArguments, RowArguments, ScriptArguments, SelectionArguments,
 };
 pub(super) use self::restore::{RestoreArguments, RestoreModeArgument};
+pub(super) use self::vault::{
+    BackupArguments, ListArguments, MarkArgument, MarkArguments, PruneArguments,
+    RepositoryArguments, RetentionArguments, StatusArguments, TypeArgument,
+};
 use super::clone::CloneArguments;
 use super::input::STANDARD_INPUT;
 use crate::model::Section;
@@ -68,8 +73,13 @@ pub(super) enum Command {
     Dump(Box<DumpArguments>),
     Restore(Box<RestoreArguments>),
     Clone(Box<CloneArguments>),
-    Verify(VerifyArguments),
+    Verify(Box<VerifyArguments>),
     Inspect(InspectArguments),
+    Backup(Box<BackupArguments>),
+    List(ListArguments),
+    Status(Box<StatusArguments>),
+    Prune(Box<PruneArguments>),
+    Mark(MarkArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
 }
@@ -83,9 +93,12 @@ impl Command {
             Command::Clone(arguments) => arguments.output.clone(),
             Command::Verify(arguments) => arguments.output.clone(),
             Command::Demo(arguments) => arguments.output.clone(),
-            Command::Inspect(arguments) => {
-                OutputArguments { json: arguments.json, ..OutputArguments::default() }
-            }
+            Command::Backup(arguments) => arguments.output.clone(),
+            Command::Prune(arguments) => arguments.output.clone(),
+            Command::Inspect(InspectArguments { json, .. })
+            | Command::List(ListArguments { json, .. })
+            | Command::Mark(MarkArguments { json, .. }) => OutputArguments::of_json(*json),
+            Command::Status(arguments) => OutputArguments::of_json(arguments.json),
             Command::Completions(_) => OutputArguments::default(),
         }
     }
@@ -152,6 +165,13 @@ pub(super) struct OutputArguments {
     pub(super) verbose: bool,
 }
 
+impl OutputArguments {
+    /// Makes those of a verb that shows no progress.
+    fn of_json(json: bool) -> Self {
+        OutputArguments { json, ..OutputArguments::default() }
+    }
+}
+
 /// The forms of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum ProgressChoice {
@@ -189,19 +209,24 @@ impl From<SectionArgument> for Section {
     }
 }
 
-/// Prove that an archive is whole, or equal to a database
+/// Prove that an archive or a kept backup is whole, or equal to a database
 ///
 /// Decodes every byte, checks every checksum and counts every row. With --against, the definitions,
 /// rows and sequences of a live database are compared with those of the archive and every difference
-/// is named.
+/// is named. What is found about a backup of a repository is noted in its history.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pgark verify shop-20260131T020000Z
   pgark verify shop-20260131T020000Z --quick
-  pgark verify shop-20260131T020000Z --against shop_copy")]
+  pgark verify shop-20260131T020000Z --against shop_copy
+  pgark verify --latest --repo /backups
+  pgark verify --all shop")]
 pub(super) struct VerifyArguments {
-    /// Archive to check [default: standard input, which - means too]
+    /// Archive to check, or the id of a backup [default: standard input, which - means too]
+    ///
+    /// What is no file and looks like an id, or like the six digits at the end of one, is a backup of the
+    /// repository. With --latest or --all it is the database whose backups are meant.
     #[arg(
         value_name = "ARCHIVE",
         default_value = STANDARD_INPUT,
@@ -209,6 +234,17 @@ pub(super) struct VerifyArguments {
         value_parser = path()
     )]
     pub(super) archive: PathBuf,
+
+    /// Check the newest backup of the repository
+    #[arg(long, conflicts_with_all = ["all", "against"])]
+    pub(super) latest: bool,
+
+    /// Check all backups of the repository
+    #[arg(long, conflicts_with = "against")]
+    pub(super) all: bool,
+
+    #[command(flatten)]
+    pub(super) repository: RepositoryArguments,
 
     /// Check the checksums of the files and nothing inside them
     #[arg(long)]

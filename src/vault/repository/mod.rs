@@ -4,6 +4,9 @@
 //! Folders whose names are not those of backups are somebody else's and left alone.
 
 mod find;
+mod lock;
+#[cfg(test)]
+mod sample;
 mod stored;
 mod write;
 
@@ -14,7 +17,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use find::Wanted;
+pub use lock::{DatabaseLock, Worker};
+#[cfg(test)]
+pub(super) use sample::sample;
 pub use stored::StoredBackup;
+pub(super) use write::{make_folder, write_private, write_record};
 
 use super::event::{EVENT_VERSION, Event};
 use super::id::BackupId;

@@ -2,11 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::write::{make_folder, write_record};
 use super::*;
-use crate::codec::sha256;
+use crate::store::Durability;
 use crate::vault::event::{EventKind, Proof};
-use crate::vault::record::SourceRecord;
 use crate::vault::{BackupType, id};
 
 fn moment(hours: i64) -> DateTime<Utc> {
@@ -15,35 +13,7 @@ fn moment(hours: i64) -> DateTime<Utc> {
 
 fn record(database: &str, hours: i64, random: u8) -> BackupRecord {
     let id = BackupId::new(database, BackupType::Daily, moment(hours), [0, 0, random]);
-    BackupRecord {
-        version: RECORD_VERSION,
-        id,
-        backup_type: BackupType::Daily,
-        tool_version: "0.1.0".to_owned(),
-        source: SourceRecord {
-            database: database.to_owned(),
-            database_oid: 16384,
-            database_bytes: Some(1),
-            system_identifier: Some("7".to_owned()),
-            server_version: "18.6".to_owned(),
-            host: "h".to_owned(),
-            port: 5432,
-            user: "u".to_owned(),
-        },
-        started: moment(hours),
-        finished: moment(hours),
-        snapshot_lsn: None,
-        tables: 1,
-        rows: 2,
-        raw_bytes: 3,
-        stored_bytes: 4,
-        manifest_sha256: sha256(b""),
-        globals_sha256: None,
-        passwords: false,
-        proof: Proof::Decoded,
-        hold: None,
-        warnings: Vec::new(),
-    }
+    sample(database, id).record
 }
 
 struct Fixture {
@@ -59,7 +29,7 @@ impl Fixture {
             let place =
                 repository.database_folder(&record.source.database).join(record.id.to_string());
             make_folder(&place).expect("a folder");
-            write_record(&place.join(RECORD_FILE), record).expect("a file");
+            write_record(&place.join(RECORD_FILE), record, Durability::Unsynced).expect("a file");
         }
         Fixture { folder, repository }
     }

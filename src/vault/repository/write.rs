@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{HISTORY_FOLDER, Repository, storage};
 use crate::error::Result;
-use crate::store::{Existing, StagedFile};
+use crate::store::{Durability, Existing, StagedFile};
 use crate::vault::event::Event;
 use crate::vault::id::{random_text, stamp};
 use crate::vault::sealed::sealed;
@@ -38,7 +38,7 @@ impl Repository {
         make_folder(&folder)?;
         let Event { id, at, kind, .. } = event;
         let name = format!("{id}.{}-{kind}-{}.json", stamp(*at), random_text(random));
-        write_record(&folder.join(name), event)
+        write_record(&folder.join(name), event, Durability::Synced)
     }
 }
 
@@ -49,13 +49,21 @@ pub(in crate::vault) fn make_folder(folder: &Path) -> Result<()> {
 }
 
 /// Writes a sealed file that only its owner can read; it appears under its name when it is complete.
-pub(in crate::vault) fn write_record(path: &Path, value: &impl Serialize) -> Result<()> {
-    write_private(path, &sealed(value)?)
+pub(in crate::vault) fn write_record(
+    path: &Path,
+    value: &impl Serialize,
+    durability: Durability,
+) -> Result<()> {
+    write_private(path, &sealed(value)?, durability)
 }
 
 /// Writes a file that only its owner can read; it appears under its name when it is complete.
-pub(in crate::vault) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let mut file = StagedFile::create(path, Existing::Refuse)?;
+pub(in crate::vault) fn write_private(
+    path: &Path,
+    content: &[u8],
+    durability: Durability,
+) -> Result<()> {
+    let mut file = StagedFile::create(path, Existing::Refuse)?.with_durability(durability);
     let written = file
         .file()
         .set_permissions(Permissions::from_mode(0o600))

@@ -14,8 +14,13 @@ fn help_says_what_there_is() {
       dump         Dump a database into an archive
       restore      Put a backup in the place of a database, or load an archive into one
       clone        Carry a database over to another server, without an archive
-      verify       Prove that an archive is whole, or equal to a database
+      verify       Prove that an archive or a kept backup is whole, or equal to a database
       inspect      Show what an archive holds
+      backup       Make a proved backup and keep it in a repository
+      list         List the backups of a repository
+      status       Tell how each database stands: newest backup, counts, sizes, what is due
+      prune        Show which backups are not kept any longer, or drop them
+      mark         Say something about a backup: that it is good, or that it must stay
       demo         Show the whole tour on a throw-away server
       completions  Print a completion script for a shell
 

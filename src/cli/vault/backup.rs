@@ -1,0 +1,140 @@
+//! `pgark backup`: from what was typed to [`BackupOptions`], and the run.
+
+use super::{seed, settings, text, worker};
+use crate::cli::arguments::{BackupArguments, TypeArgument};
+use crate::cli::connection;
+use crate::cli::drop_in::restrict_key::restrict_key;
+use crate::cli::output;
+use crate::cli::progress::Display;
+use crate::cli::world::World;
+use crate::connect::ConnectParams;
+use crate::ddl::cluster::ClusterDdlOptions;
+use crate::dump::{DumpOptions, GlobalsOptions, PasswordChoice};
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Interrupt;
+use crate::select::{SelectionRequest, TablePattern};
+use crate::vault::backup::{
+    self, BackupOptions, BackupReport, RetentionChoice, TypeChoice, VerificationChoice,
+};
+
+pub(in crate::cli) async fn run(
+    arguments: &BackupArguments,
+    world: &World,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let params = connection::params(world, &arguments.connection, None)?;
+    let params = match arguments.databases.first() {
+        // The first is as good as any for the questions that no database is asked in particular.
+        Some(first) => params.with_database(first),
+        None => params,
+    };
+    let options = options(arguments, world, params)?;
+    let mut display = Display::start(world, &arguments.output);
+    let progress = display.handle();
+    let plan = connection::with_password(
+        world,
+        arguments.connection.prompt,
+        options.dump.connection.clone(),
+        &display,
+        |params| backup::plan(with_connection(&options, params), progress.clone()),
+    )
+    .await?;
+    if arguments.dry_run {
+        plan.rehearse(interrupt).await?;
+        display.close();
+        return output::result(&plan, arguments.output.json, ToString::to_string);
+    }
+    let report = plan.run(interrupt).await?;
+    display.close();
+    output::result(&report, arguments.output.json, text::made)?;
+    verdict(&report)
+}
+
+fn with_connection(options: &BackupOptions, params: ConnectParams) -> BackupOptions {
+    let mut options = options.clone();
+    if let Some(globals) = &mut options.globals {
+        globals.connection = params.clone();
+    }
+    options.dump.connection = params;
+    options
+}
+
+fn options(
+    arguments: &BackupArguments,
+    world: &World,
+    connection: ConnectParams,
+) -> Result<BackupOptions> {
+    let retention = settings::retention(&arguments.retention);
+    let globals = GlobalsOptions {
+        passwords: match arguments.no_role_passwords {
+            true => PasswordChoice::Never,
+            false => PasswordChoice::IfAllowed,
+        },
+        ddl: ClusterDdlOptions {
+            restrict_key: restrict_key(None)?,
+            ..ClusterDdlOptions::default()
+        },
+        role: arguments.connection.role.clone(),
+        // The databases are backed up one by one: which others there are is of no interest.
+        exclude_databases: vec!["*".to_owned()],
+        ..GlobalsOptions::new(connection.clone())
+    };
+    // The output is the repository's business.
+    let dump = DumpOptions::new(connection, "", world.now());
+    let patterns = |texts: &[String]| texts.iter().map(TablePattern::new).collect();
+    let dump = DumpOptions {
+        jobs: world.jobs(arguments.jobs),
+        compression: arguments.compress.parse()?,
+        selection: SelectionRequest {
+            exclude_schemas: arguments.exclude_schema.clone(),
+            exclude_tables: patterns(&arguments.exclude_table),
+            exclude_table_data: patterns(&arguments.exclude_table_data),
+            ..SelectionRequest::default()
+        },
+        spool_folder: world.temporary_directory.clone(),
+        sync: !arguments.no_sync,
+        lock_wait_timeout: arguments.lock_wait_timeout.clone(),
+        role: arguments.connection.role.clone(),
+        ..dump
+    };
+    Ok(BackupOptions {
+        repository: settings::repository(&arguments.repository, world),
+        databases: arguments.databases.clone(),
+        backup_type: match arguments.backup_type {
+            TypeArgument::Auto => TypeChoice::Due,
+            TypeArgument::Fixed(backup_type) => TypeChoice::Fixed(backup_type),
+        },
+        dump,
+        globals: (!arguments.no_globals).then_some(globals),
+        verification: match arguments.no_verify {
+            true => VerificationChoice::None,
+            false => VerificationChoice::Full,
+        },
+        hold: arguments.hold.clone(),
+        policy: retention.policy,
+        retention: match retention.is_chosen && !arguments.no_prune {
+            true => RetentionChoice::Apply,
+            false => RetentionChoice::Show,
+        },
+        worker: worker(world, "backup"),
+        seed: seed()?,
+    })
+}
+
+/// Turns what a person must know of at once into a failure, although backups were made.
+fn verdict(report: &BackupReport) -> Result<()> {
+    if let Some(first) = report.failed.first() {
+        let all = report.failed.len() + report.backups.len();
+        let message = format!("{} of {all} databases could not be backed up", report.failed.len());
+        return Err(Error::new(ErrorKind::Partial, message)
+            .with_source(std::io::Error::other(format!("{}: {}", first.database, first.message))));
+    }
+    match report.backups.iter().find(|backup| backup.rows_vanished) {
+        None => Ok(()),
+        Some(backup) => Err(Error::new(
+            ErrorKind::Integrity,
+            format!("backup {} holds no rows, and the one before did", backup.record.id),
+        )
+        .with_hint("see whether the database was emptied on purpose; the older backups are kept")),
+    }
+}

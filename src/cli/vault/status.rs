@@ -1,0 +1,36 @@
+//! `pgark status`: how the backups of each database stand.
+
+use super::{settings, text};
+use crate::cli::arguments::StatusArguments;
+use crate::cli::output;
+use crate::cli::world::World;
+use crate::error::{Error, ErrorKind, Result};
+use crate::vault::Repository;
+use crate::vault::status::Status;
+
+pub(in crate::cli) fn run(arguments: &StatusArguments, world: &World) -> Result<()> {
+    let repository = Repository::open(settings::repository(&arguments.repository, world))?;
+    let listing = repository.list(arguments.database.as_deref())?;
+    let policy = settings::retention(&arguments.retention).policy;
+    let status = Status::of(&listing, &policy, arguments.max_age, world.now().to_utc());
+    output::result(&status, arguments.json, text::status)?;
+    if let (Some(name), true) = (&arguments.database, status.databases.is_empty()) {
+        let message = format!("there is no backup of database \"{name}\"");
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
+    let stale: Vec<&str> = status
+        .databases
+        .iter()
+        .filter(|database| database.stale)
+        .map(|database| database.database.as_str())
+        .collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let max_age = humantime::format_duration(arguments.max_age);
+    Err(Error::new(
+        ErrorKind::Integrity,
+        format!("no proved backup is younger than {max_age}: {}", stale.join(", ")),
+    )
+    .with_hint("run \"pgark backup\", or \"pgark verify --latest\" when the newest is not proved"))
+}

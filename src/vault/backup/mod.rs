@@ -1,0 +1,21 @@
+//! Making a backup: options, plan, report.
+//!
+//! ```text
+//! preflight -> lock -> dump -> globals -> verification -> backup.json -> its name -> read back -> retention
+//!                      '------- under a hidden name, in the repository -------'
+//! ```
+//!
+//! A backup gets its name when it is complete and proved. Whatever ends a run earlier leaves the older backups
+//! alone, and a leftover that the next run sweeps away.
+
+mod growth;
+mod options;
+mod plan;
+mod preflight;
+mod report;
+mod run;
+mod space;
+
+pub use options::{BackupOptions, RetentionChoice, TypeChoice, VerificationChoice};
+pub use plan::{BackupPlan, PlannedBackup, plan};
+pub use report::{BackupReport, FailedBackup, MadeBackup};

@@ -1,0 +1,214 @@
+//! The plan of a run of backups: which databases, which types, and whether there is room.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::options::{BackupOptions, TypeChoice};
+use super::preflight::{SourceFacts, check_folder};
+use super::space;
+use crate::dump;
+use crate::error::Result;
+use crate::progress::{Interrupt, ProgressHandle};
+use crate::vault::backup_type::BackupType;
+use crate::vault::id::BackupId;
+use crate::vault::repository::{Repository, StoredBackup};
+use crate::vault::retention::{Facts, due};
+use crate::vault::seed::Seed;
+
+/// What a run of backups would do.
+#[derive(Clone, Serialize)]
+pub struct BackupPlan {
+    /// The repository.
+    pub repository: PathBuf,
+    /// How backups are verified.
+    pub verified: bool,
+    /// The backups that would be made.
+    pub backups: Vec<PlannedBackup>,
+    #[serde(skip)]
+    pub(super) options: BackupOptions,
+    #[serde(skip)]
+    pub(super) progress: ProgressHandle,
+}
+
+/// A backup that would be made.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedBackup {
+    /// The database.
+    pub database: String,
+    /// The type that it would have.
+    pub backup_type: BackupType,
+    /// The server's version.
+    pub server_version: String,
+    /// What the database takes on the server.
+    pub database_bytes: u64,
+    /// About what the backup will take.
+    pub needed_bytes: u64,
+    /// What is free where it will be.
+    pub free_bytes: Option<u64>,
+    /// The newest proved backup of the database.
+    pub before: Option<BackupId>,
+}
+
+/// Asks servers and repository what a run would do; nothing is made yet.
+///
+/// # Errors
+///
+/// [`crate::ErrorKind::Connection`] when a database cannot be reached, [`crate::ErrorKind::Refused`] when the
+/// repository cannot be written to or has no room.
+pub async fn plan(options: BackupOptions, progress: ProgressHandle) -> Result<BackupPlan> {
+    check_folder(&options.repository)?;
+    let mut options = options;
+    if options.databases.is_empty() {
+        options.databases.push(options.dump.connection.database().to_owned());
+    }
+    let now = options.dump.started.with_timezone(&Utc);
+    let mut backups = Vec::new();
+    for database in &options.databases {
+        let facts = SourceFacts::read(&options.dump.connection.with_database(database)).await?;
+        let known = Known::read(&options, database, &facts)?;
+        let planned = PlannedBackup {
+            database: database.clone(),
+            backup_type: known.type_now(&options, now),
+            server_version: facts.server_version,
+            database_bytes: facts.database_bytes,
+            needed_bytes: space::needed(facts.database_bytes, known.newest_proved()),
+            free_bytes: space::free(&options.repository),
+            before: known.newest_proved().map(|before| before.id().clone()),
+        };
+        space::check(&options.repository, planned.needed_bytes)?;
+        backups.push(planned);
+    }
+    Ok(BackupPlan {
+        repository: options.repository.clone(),
+        verified: options.verification == super::VerificationChoice::Full,
+        backups,
+        options,
+        progress,
+    })
+}
+
+impl BackupPlan {
+    /// Plans the dump of each database, which locks its tables and finds what cannot be read, and lets go again.
+    ///
+    /// # Errors
+    ///
+    /// As [`dump::plan`].
+    pub async fn rehearse(&self, interrupt: &Interrupt) -> Result<()> {
+        for backup in &self.backups {
+            let options = dump::DumpOptions {
+                connection: self.options.dump.connection.with_database(&backup.database),
+                output: self.repository.join("nothing is written here").into(),
+                ..self.options.dump.clone()
+            };
+            dump::plan(options, self.progress.clone(), interrupt).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What the repository has of a database.
+pub(super) struct Known {
+    /// The newest first; those of other servers are there too.
+    pub(super) backups: Vec<StoredBackup>,
+    system_identifier: Option<String>,
+}
+
+impl Known {
+    pub(super) fn read(
+        options: &BackupOptions,
+        database: &str,
+        facts: &SourceFacts,
+    ) -> Result<Known> {
+        let backups = match options.repository.exists() {
+            true => Repository::open(&options.repository)?.list(Some(database))?.backups,
+            false => Vec::new(),
+        };
+        Ok(Known { backups, system_identifier: facts.system_identifier.clone() })
+    }
+
+    /// Returns the newest proved backup of this database on this server.
+    pub(super) fn newest_proved(&self) -> Option<&StoredBackup> {
+        self.own().find(|backup| backup.is_proved())
+    }
+
+    fn own(&self) -> impl Iterator<Item = &StoredBackup> {
+        let own = |backup: &&StoredBackup| {
+            backup.record.source.system_identifier == self.system_identifier
+        };
+        self.backups.iter().filter(own)
+    }
+
+    /// Returns the type of a backup that begins now.
+    pub(super) fn type_now(&self, options: &BackupOptions, now: DateTime<Utc>) -> BackupType {
+        match options.backup_type {
+            TypeChoice::Fixed(backup_type) => backup_type,
+            TypeChoice::Due => {
+                let facts: Vec<Facts> = self.own().map(Facts::from).collect();
+                due(&options.policy, &facts, now)
+            }
+        }
+    }
+
+    /// Returns an id that comes after all there are, also when the clock went back.
+    pub(super) fn next_id(
+        &self,
+        database: &str,
+        backup_type: BackupType,
+        now: DateTime<Utc>,
+        seed: &mut Seed,
+    ) -> BackupId {
+        let after = self.backups.first().map(|newest| newest.id().moment() + TimeDelta::seconds(1));
+        let moment = after.map_or(now, |after| after.max(now));
+        BackupId::new(database, backup_type, moment, seed.draw())
+    }
+}
+
+impl fmt::Display for BackupPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for backup in &self.backups {
+            let PlannedBackup { database, backup_type, server_version, .. } = backup;
+            writeln!(
+                f,
+                "would make a {backup_type} backup of {database} ({}, PostgreSQL {server_version})",
+                ByteSize(backup.database_bytes)
+            )?;
+            let free = backup.free_bytes.map_or("unknown".to_owned(), |free| {
+                format!("{} of {} free", ByteSize(backup.needed_bytes), ByteSize(free))
+            });
+            writeln!(f, "  in         {}", self.repository.display())?;
+            writeln!(f, "  needs      about {free}")?;
+            match &backup.before {
+                Some(before) => writeln!(f, "  newest     {before}")?,
+                None => writeln!(f, "  newest     none that is proved")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_comes_after_all_others_also_when_the_clock_went_back() {
+        let mut seed = Seed::new([0; 16]);
+        let none = Known { backups: Vec::new(), system_identifier: None };
+        let now = DateTime::from_timestamp(1_790_000_000, 999).expect("a moment");
+        let first = none.next_id("shop", BackupType::Daily, now, &mut seed);
+        let first = crate::vault::repository::sample("shop", first);
+        let known = Known { backups: vec![first.clone()], system_identifier: None };
+        for clock in [now, now - TimeDelta::hours(1)] {
+            let next = known.next_id("shop", BackupType::Daily, clock, &mut seed);
+            assert!(next > *first.id(), "{next} after {}", first.id());
+            assert_eq!(next.moment(), first.id().moment() + TimeDelta::seconds(1));
+        }
+        let later = now + TimeDelta::hours(1);
+        let next = known.next_id("shop", BackupType::Daily, later, &mut seed);
+        assert_eq!(next.moment(), DateTime::from_timestamp(1_790_003_600, 0).expect("a moment"));
+    }
+}

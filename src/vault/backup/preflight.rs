@@ -1,0 +1,74 @@
+//! What is asked of the server and the repository before a backup is begun.
+//!
+//! Whether every table can be read, whether row security hides rows, whether a pooler is in front and whether
+//! there are enough locks is asked by the plan of the dump.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::space::nearest;
+use crate::catalog::ServerIdentity;
+use crate::connect::{ConnectParams, Session};
+use crate::error::{Error, ErrorKind, Result};
+
+const FACTS: &str = "
+select d.oid, pg_catalog.pg_database_size(d.oid) as bytes
+from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()";
+
+/// What the record of a backup says about its source, and the size that it is planned with.
+#[derive(Debug, Clone)]
+pub(super) struct SourceFacts {
+    pub(super) database_oid: u32,
+    pub(super) database_bytes: u64,
+    pub(super) system_identifier: Option<String>,
+    pub(super) server_version: String,
+    pub(super) server: String,
+}
+
+impl SourceFacts {
+    /// Asks the server.
+    pub(super) async fn read(params: &ConnectParams) -> Result<SourceFacts> {
+        let session = Session::connect(params).await?;
+        let identity = ServerIdentity::ask(&session).await?;
+        let rows = session.query("read the size of the database", FACTS).await?;
+        let row = rows.single()?;
+        let facts = SourceFacts {
+            database_oid: row.oid("oid")?.0,
+            database_bytes: row.integer("bytes")?,
+            system_identifier: identity.system_identifier,
+            server_version: session.version_text(),
+            server: session.description().to_owned(),
+        };
+        session.close().await;
+        Ok(facts)
+    }
+}
+
+/// Refuses a folder that cannot be written to, and one that cannot be made.
+///
+/// # Errors
+///
+/// [`ErrorKind::Refused`] with what the file system says about it.
+pub(super) fn check_folder(folder: &Path) -> Result<()> {
+    use rustix::fs::{Access, access};
+    let existing = nearest(folder);
+    if existing.is_dir() && access(existing, Access::WRITE_OK | Access::EXEC_OK).is_ok() {
+        return Ok(());
+    }
+    let what = match std::fs::metadata(existing) {
+        Ok(metadata) if metadata.is_dir() => format!(
+            "mode {:o}, owner {}; this process runs as user {}",
+            metadata.permissions().mode() & 0o7777,
+            metadata.uid(),
+            rustix::process::geteuid().as_raw()
+        ),
+        Ok(_) => "it is not a folder".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let shown = existing.display();
+    let message = format!("backups cannot be written to \"{}\"", folder.display());
+    let cause = format!("\"{shown}\" cannot be written to: {what}");
+    Err(Error::new(ErrorKind::Refused, message)
+        .with_source(std::io::Error::other(cause))
+        .with_hint("change its owner or mode, or name another folder with --repo"))
+}

@@ -1,0 +1,56 @@
+//! What a run of backups has done.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::vault::prune::PrunedBackup;
+use crate::vault::record::BackupRecord;
+
+/// What a run of backups has done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct BackupReport {
+    /// The backups that were made.
+    pub backups: Vec<MadeBackup>,
+    /// The databases of which none was made.
+    pub failed: Vec<FailedBackup>,
+    /// How long everything took, in seconds.
+    #[serde(rename = "elapsed_seconds", serialize_with = "crate::progress::serialize_seconds")]
+    pub elapsed: Duration,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct MadeBackup {
+    /// Its record.
+    #[serde(flatten)]
+    pub record: BackupRecord,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// How long it took, in seconds.
+    #[serde(rename = "elapsed_seconds", serialize_with = "crate::progress::serialize_seconds")]
+    pub elapsed: Duration,
+    /// How long it took of that to read it again, in seconds.
+    #[serde(rename = "verify_seconds", serialize_with = "crate::progress::serialize_seconds")]
+    pub verifying: Duration,
+    /// Whether it holds no rows although the one before did.
+    pub rows_vanished: bool,
+    /// The backups that the policy does not keep.
+    pub expired: Vec<PrunedBackup>,
+    /// Whether they were dropped.
+    pub expired_are_dropped: bool,
+    /// How many backups of the database there are now.
+    pub kept: usize,
+}
+
+/// A database of which no backup was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailedBackup {
+    /// The database.
+    pub database: String,
+    /// The stable word for the kind of failure.
+    pub code: &'static str,
+    /// What went wrong, with its causes.
+    pub message: String,
+}

@@ -1,0 +1,161 @@
+//! `pgark backup`: what is kept, and what keeps a backup from being made.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::{Shop, json, text};
+use crate::support::{World, newest_server, oracle, servers};
+
+#[test]
+fn with_nothing_but_a_url_a_proved_backup_is_made_below_backups() {
+    for server in servers() {
+        let source = server.database("vault_first");
+        source.execute(
+            "create table t (n int primary key); insert into t select generate_series(1, 1000); \
+             select lo_create(7)",
+        );
+        let shop = Shop::of(&source);
+        let run = shop.pgark(&["backup"]).success();
+        assert!(run.stdout.contains("  rows       1,000 in 1 table\n"), "{}", run.stdout);
+        assert!(run.stdout.contains("proof      every byte read again"), "{}", run.stdout);
+        let [backup] = &shop.list()[..] else { panic!("one backup") };
+        assert_eq!(backup["proof"], "decoded");
+        // The first one is the one of its month.
+        assert_eq!(backup["backup_type"], "monthly");
+
+        let folder = shop.world.path(&format!("backups/{}/{}", source.name(), text(backup, "id")));
+        let archive = folder.join("archive");
+        let copy = server.database("vault_first_copy");
+        let restore = ["restore", "-d", copy.uri(), archive.to_str().expect("UTF-8")];
+        let _ = shop.world.pgark(&restore).success();
+        assert_eq!(copy.query("select count(*), sum(n) from t"), "1000|500500");
+        assert_eq!(copy.query("select count(*) from pg_largeobject_metadata"), "1");
+        if let Some(stock) = oracle::record() {
+            let list = stock.pg_restore(&["--list"], &archive).success();
+            assert!(list.stdout.contains(" TABLE DATA public t "), "{}", list.stdout);
+        }
+        let globals = std::fs::read_to_string(folder.join("globals.sql")).expect("globals");
+        assert!(globals.contains("CREATE ROLE postgres;"), "{globals}");
+        let mode = |path: &std::path::Path| {
+            std::fs::metadata(path).expect("is there").permissions().mode() & 0o777
+        };
+        for path in [&folder, &archive, folder.parent().expect("one"), &shop.world.path("backups")]
+        {
+            assert_eq!(mode(path), 0o700, "{}", path.display());
+        }
+        assert_eq!(mode(&folder.join("globals.sql")), 0o600);
+        assert_eq!(mode(&folder.join("backup.json")), 0o600);
+    }
+}
+
+#[test]
+fn the_second_backup_of_a_day_is_a_daily_one_and_a_type_can_be_named() {
+    let source = newest_server().database("vault_types");
+    let shop = Shop::of(&source);
+    let types =
+        [&["--no-globals"][..], &[], &["--type", "full"], &["--type=pre-migration", "--hold"]];
+    let made: Vec<String> =
+        types.iter().map(|arguments| text(&shop.back_up(arguments), "backup_type")).collect();
+    assert_eq!(made, ["monthly", "daily", "full", "pre-migration"]);
+    let list = shop.list();
+    assert_eq!(list[0]["hold"], "until it is verified");
+    let ids = shop.ids();
+    let mut sorted = ids.clone();
+    sorted.sort_by_key(|id| std::cmp::Reverse(id[id.len() - 23..].to_owned()));
+    assert_eq!(ids, sorted, "the newest first, also within a second");
+    let run = shop.pgark(&["backup", "--type", "weakly"]).fails_with(2);
+    assert!(run.stderr.contains("pre-migration"), "the types are named: {}", run.stderr);
+}
+
+#[test]
+fn several_databases_are_backed_up_and_the_failure_of_one_does_not_stop_the_others() {
+    let server = newest_server();
+    let (one, other) = (server.database("vault_one"), server.database("vault_other"));
+    one.execute("create table t (n int); create role vault_reader login");
+    let world = World::new();
+    let backup = ["backup", "--no-sync", "--json", "-d", one.uri(), one.name(), other.name()];
+    let run = world.pgark(&backup).success();
+    assert_eq!(json(&run.stdout)["backups"].as_array().map(Vec::len), Some(2));
+
+    // The reader may not read the table of the first.
+    let backup = [&backup[..], &["-U", "vault_reader"]].concat();
+    let reader = one.uri().replace("postgres@", "vault_reader@");
+    let backup: Vec<&str> =
+        backup.iter().map(|&word| if word == one.uri() { reader.as_str() } else { word }).collect();
+    let run = world.pgark(&backup).fails_with(10);
+    let report = json(&run.stdout);
+    assert_eq!(report["backups"][0]["source"]["database"], other.name());
+    assert_eq!(report["failed"][0]["database"], one.name());
+    assert!(run.stderr.contains("1 of 2 databases could not be backed up"), "{}", run.stderr);
+    one.execute("drop role vault_reader");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_nothing_is_left() {
+    let source = newest_server().database("vault_unreadable");
+    source.execute("create table secret (n int); create role vault_blind login");
+    let world = World::new();
+    let uri = source.uri().replace("postgres@", "vault_blind@");
+    let run = world.pgark(&["backup", "-d", &uri]).fails_with(4);
+    source.execute("drop role vault_blind");
+    assert!(run.stderr.contains("secret"), "{}", run.stderr);
+    let run = world.pgark(&["list"]).success();
+    assert!(run.stdout.starts_with("0 backups in backups"), "{}", run.stdout);
+    let folder = world.path(&format!("backups/{}", source.name()));
+    let names: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|item| item.expect("item").file_name())
+        .collect();
+    assert_eq!(names, [".lock"]);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_made_and_makes_nothing() {
+    let source = newest_server().database("vault_dry");
+    let shop = Shop::of(&source);
+    let run = shop.pgark(&["backup", "--dry-run"]).success();
+    let expected = format!("would make a monthly backup of {} (", source.name());
+    assert!(run.stdout.starts_with(&expected), "{}", run.stdout);
+    assert!(run.stdout.contains(" free\n"), "{}", run.stdout);
+    assert!(!shop.world.path("backups").exists());
+    let _ = shop.pgark(&["list"]).fails_with(6);
+}
+
+#[test]
+fn odd_names_of_databases_are_kept_apart() {
+    let server = newest_server();
+    let first = server.database("vault_odd");
+    let odd = format!("{}/../ü \"x\"", first.name());
+    first.execute(&format!("create database \"{}\"", odd.replace('"', "\"\"")));
+    let world = World::new();
+    let run = world.pgark(&["backup", "--no-sync", "--json", "-d", first.uri(), &odd]);
+    first.execute(&format!("drop database \"{}\"", odd.replace('"', "\"\"")));
+    let run = run.success();
+    assert_eq!(json(&run.stdout)["backups"][0]["source"]["database"], odd);
+    let run = world.pgark(&["list", &odd]).success();
+    assert!(run.stdout.starts_with("1 backup in backups"), "{}", run.stdout);
+    assert_eq!(std::fs::read_dir(world.path("backups")).expect("a folder").count(), 1);
+    let run = world.pgark(&["verify", "--latest", &odd]).success();
+    assert!(run.stdout.contains(" is whole "), "{}", run.stdout);
+}
+
+#[test]
+fn rows_that_are_gone_are_told_at_once() {
+    let source = newest_server().database("vault_gone");
+    source.execute("create table t as select generate_series(1, 10) n");
+    let shop = Shop::of(&source);
+    shop.back_up(&[]);
+    source.execute("truncate t");
+    let run = shop.pgark(&["backup", "--no-sync"]).fails_with(9);
+    assert!(run.stderr.contains("holds no rows, and the one before did"), "{}", run.stderr);
+    assert_eq!(shop.ids().len(), 2, "it is kept all the same");
+    shop.back_up(&[]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_one_is_refused_before_anything_is_read() {
+    let source = newest_server().database("vault_folder");
+    let shop = Shop::of(&source);
+    std::fs::write(shop.world.path("file"), "x").expect("a file");
+    let run = shop.pgark(&["backup", "--repo", "file/backups"]).fails_with(4);
+    assert!(run.stderr.contains("it is not a folder"), "{}", run.stderr);
+}

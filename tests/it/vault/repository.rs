@@ -1,0 +1,198 @@
+//! `pgark list`, `status`, `verify`, `mark` and `prune` on a repository.
+
+use std::path::PathBuf;
+
+use super::{Shop, json, text};
+use crate::support::database::Database;
+use crate::support::{damage, newest_server};
+
+fn filled(name: &str) -> (Database, Shop) {
+    let source = newest_server().database(name);
+    source.execute("create table t as select g n, md5(g::text) m from generate_series(1, 500) g");
+    let shop = Shop::of(&source);
+    (source, shop)
+}
+
+fn data_file(shop: &Shop, folder: &str) -> PathBuf {
+    let archive = PathBuf::from(folder).join("archive");
+    let archive = if archive.is_absolute() { archive } else { shop.world.path(".").join(archive) };
+    let files = std::fs::read_dir(archive).expect("an archive");
+    let mut files = files.map(|item| item.expect("item").path());
+    files.find(|path| path.to_string_lossy().contains(".dat.")).expect("a data file")
+}
+
+#[test]
+fn damage_is_found_noted_and_does_not_count() {
+    let (source, shop) = filled("vault_damage");
+    let old = text(&shop.back_up(&[]), "id");
+    let new = shop.back_up(&["--type", "daily"]);
+    let new_id = text(&new, "id");
+    let file = data_file(&shop, &text(&new, "folder"));
+    damage::flip(&file, 20);
+
+    let run = shop.pgark(&["verify", "--latest"]).fails_with(9);
+    assert!(run.stdout.contains(&format!("{new_id} is DAMAGED")), "{}", run.stdout);
+    assert!(
+        run.stderr.contains(&format!("the newest older one that is proved is {old}")),
+        "{}",
+        run.stderr
+    );
+    let list = shop.list();
+    assert_eq!((&list[0]["damaged"], &list[0]["proof"]), (&true.into(), &"none".into()));
+
+    // The damaged one never counts, whatever the policy: the older one stays.
+    let prune = [
+        "prune",
+        "--apply",
+        "--json",
+        "--keep-daily",
+        "0",
+        "--keep-monthly",
+        "0",
+        "--keep-weekly",
+        "0",
+    ];
+    let run = shop.pgark(&prune).success();
+    assert_eq!(text(&json(&run.stdout)["dropped"][0], "id"), new_id);
+    assert_eq!(shop.ids(), std::slice::from_ref(&old));
+    let run = shop.pgark(&["status", "--json"]).success();
+    let status = &json(&run.stdout)["databases"][0];
+    assert_eq!(
+        (text(status, "database"), &status["stale"]),
+        (source.name().to_owned(), &false.into())
+    );
+    assert_eq!(text(&status["newest_proved"], "id"), old);
+}
+
+#[test]
+fn what_was_not_verified_counts_when_somebody_verifies_it() {
+    let (_source, shop) = filled("vault_unverified");
+    let id = text(&shop.back_up(&["--no-verify"]), "id");
+    let run = shop.pgark(&["status"]).fails_with(9);
+    assert!(run.stdout.contains("STALE"), "{}", run.stdout);
+    assert!(run.stdout.contains("latest     none that is proved"), "{}", run.stdout);
+    let digits = &id[id.len() - 6..];
+    let run = shop.pgark(&["verify", digits, "--quick"]).success();
+    assert!(run.stdout.contains("stored: "), "{}", run.stdout);
+    assert_eq!(shop.list()[0]["proof"], "stored");
+    let _ = shop.pgark(&["verify", "--all"]).success();
+    assert_eq!(shop.list()[0]["proof"], "decoded");
+    let _ = shop.pgark(&["status"]).success();
+    let _ = shop.pgark(&["verify", "ffffff"]).fails_with(6);
+}
+
+#[test]
+fn files_beside_the_archive_are_verified_too() {
+    let (_source, shop) = filled("vault_beside");
+    let made = shop.back_up(&[]);
+    let folder = PathBuf::from(text(&made, "folder"));
+    let globals = folder.join("globals.sql");
+    let script = std::fs::read_to_string(&globals).expect("globals");
+    std::fs::write(&globals, script.replace("CREATE ROLE", "DROP   ROLE")).expect("writes");
+    let run = shop.pgark(&["verify", "--latest"]).fails_with(9);
+    assert!(
+        run.stdout.contains("globals.sql: its SHA-256 is not the recorded one"),
+        "{}",
+        run.stdout
+    );
+
+    // Another archive of ours, whole in itself, is not this backup's.
+    let other = text(&shop.back_up(&[]), "folder");
+    std::fs::remove_dir_all(folder.join("archive")).expect("removes");
+    std::fs::rename(PathBuf::from(&other).join("archive"), folder.join("archive"))
+        .expect("renames");
+    let run = shop.pgark(&["verify", &text(&made, "id")]).fails_with(9);
+    assert!(
+        run.stdout.contains("manifest.json: it is not the one of this backup"),
+        "{}",
+        run.stdout
+    );
+    let run = shop.pgark(&["verify", "--all"]).fails_with(9);
+    assert!(run.stderr.contains("2 of 2 backups are damaged"), "{}", run.stderr);
+}
+
+#[test]
+fn prune_drops_nothing_without_apply_and_never_what_is_held() {
+    let (_source, shop) = filled("vault_prune");
+    for _ in 0..4 {
+        shop.back_up(&["--type", "daily"]);
+    }
+    let ids = shop.ids();
+    let said = shop.pgark(&["mark", &ids[3], "hold", "--reason", "audit"]).success();
+    assert!(said.stdout.contains("held: audit"), "{}", said.stdout);
+    let run = shop.pgark(&["prune", "--keep-daily", "1"]).success();
+    for (id, expected) in ids.iter().zip([
+        "the newest that is proved",
+        "daily backups are kept as the newest 1",
+        "",
+        "held: audit",
+    ]) {
+        let line = run.stdout.lines().find(|line| line.contains(id)).expect("every backup");
+        assert!(line.ends_with(expected) || expected.is_empty(), "{line}");
+    }
+    assert!(run.stdout.contains("2 backups would be dropped"), "{}", run.stdout);
+    assert_eq!(shop.ids(), ids);
+
+    let run = shop.pgark(&["prune", "--keep-daily", "1", "--apply"]).success();
+    assert!(run.stdout.contains("2 backups dropped"), "{}", run.stdout);
+    assert_eq!(shop.ids(), [ids[0].clone(), ids[3].clone()]);
+    let run = shop.pgark(&["prune", "--keep-daily", "1", "--apply"]).success();
+    assert!(run.stdout.starts_with("0 backups dropped"), "{}", run.stdout);
+    let _ = shop.pgark(&["mark", &ids[3], "release"]).success();
+    let run = shop.pgark(&["prune", "--keep-daily", "1", "--apply"]).success();
+    assert!(run.stdout.contains("1 backup dropped"), "{}", run.stdout);
+    // What was dropped is told by the history.
+    let history = shop
+        .world
+        .path("backups")
+        .join(&ids[0][..ids[0].find("-daily-").expect("a type")])
+        .join("history");
+    let dropped = std::fs::read_dir(history).expect("a history").filter(|item| {
+        item.as_ref().expect("item").file_name().to_string_lossy().contains("-dropped-")
+    });
+    assert_eq!(dropped.count(), 3);
+}
+
+#[test]
+fn a_backup_drops_expired_ones_only_where_somebody_said_how_long() {
+    let (_source, shop) = filled("vault_expire");
+    for _ in 0..3 {
+        shop.back_up(&["--type", "daily"]);
+    }
+    assert_eq!(shop.ids().len(), 3);
+    let made = shop.back_up(&["--type", "daily", "--keep-daily", "2", "--no-prune"]);
+    assert_eq!(made["expired_are_dropped"], false);
+    assert_eq!(shop.ids().len(), 4);
+    let made = shop.back_up(&["--type", "daily", "--keep-daily", "0", "--keep-last", "2"]);
+    assert_eq!((&made["expired_are_dropped"], &made["kept"]), (&true.into(), &2.into()));
+    assert_eq!(shop.ids().len(), 2);
+    // A backup that is not proved pushes none of those out.
+    shop.back_up(&["--type", "daily", "--keep-daily", "0", "--keep-last", "2", "--no-verify"]);
+    assert_eq!(shop.ids().len(), 2);
+}
+
+#[test]
+fn a_hold_for_a_migration_ends_when_it_is_verified() {
+    let (_source, shop) = filled("vault_hold");
+    let id = text(&shop.back_up(&["--type", "pre-migration", "--hold", "migration 12"]), "id");
+    assert_eq!(shop.list()[0]["hold"], "migration 12");
+    let run = shop.pgark(&["mark", &id[id.len() - 6..], "verified", "--json"]).success();
+    assert_eq!(json(&run.stdout)["hold"], serde_json::Value::Null);
+    let _ = shop.pgark(&["mark", "000000", "hold"]).fails_with(6);
+}
+
+#[test]
+fn an_unreadable_record_is_named_and_its_files_stay() {
+    let (_source, shop) = filled("vault_record");
+    let made = shop.back_up(&[]);
+    damage::flip(&PathBuf::from(text(&made, "folder")).join("backup.json"), 100);
+    let run = shop.pgark(&["list"]).success();
+    assert!(
+        run.stdout.contains("unreadable") && run.stdout.contains("its checksum is wrong"),
+        "{}",
+        run.stdout
+    );
+    let _ = shop.pgark(&["verify", "--all"]).fails_with(9);
+    let _ = shop.pgark(&["prune", "--apply", "--keep-daily", "0"]).success();
+    assert!(PathBuf::from(text(&made, "folder")).join("archive").is_dir());
+}
