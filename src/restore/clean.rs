@@ -1,8 +1,9 @@
 //! `--clean`: what the archive will make is dropped first, in the opposite order.
 
+use super::context::Context;
 use super::large_objects;
 use super::report::IgnoredError;
-use super::worker::{Context, Worker};
+use super::worker::Worker;
 use crate::archive::statements::{drop_statement, is_database_entry};
 use crate::connect::is_connection_lost;
 use crate::error::Result;

@@ -33,6 +33,7 @@ mod analyze;
 mod clean;
 mod cluster;
 mod contents;
+mod context;
 mod create;
 mod data;
 mod inserts;

@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinSet};
 
 use super::analyze::{self, Analyze};
+use super::context::{Context, Tables};
 use super::plan::RestorePlan;
 use super::report::{IgnoredError, RestoreReport, TableReport};
 use super::schedule::{ExistingKeys, Item, Job, Limits, Order, Schedule};
 use super::session::make_durable;
-use super::worker::{Context, Done, Tables, Worker};
+use super::worker::{Done, Worker};
 use super::{clean, create, sequences};
 use crate::archive::statements::{is_database_entry, pass};
 use crate::connect::{Canceller, ConnectParams, is_connection_lost};
