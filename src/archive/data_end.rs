@@ -21,6 +21,17 @@ pub fn binary_copy_statement(text: &str) -> Option<String> {
     Some(format!("{}{FROM_BINARY}", text.strip_suffix(FROM_TEXT)?))
 }
 
+/// Returns the statement that freezes the rows which one of the above loads.
+pub fn freezing_copy_statement(statement: &str) -> Option<String> {
+    let (before, end) =
+        match (statement.strip_suffix(FROM_TEXT), statement.strip_suffix(FROM_BINARY)) {
+            (Some(before), _) => (before, " FROM stdin WITH (FREEZE);\n"),
+            (_, Some(before)) => (before, " FROM stdin WITH (FORMAT binary, FREEZE);\n"),
+            _ => return None,
+        };
+    Some(format!("{before}{end}"))
+}
+
 /// What is wrong with the end of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DataEndError {

@@ -41,7 +41,7 @@ mod writer;
 
 pub use block::{BlockCodec, EncodedBlock};
 pub use custom::{CustomReader, CustomWriter};
-pub use data_end::{DataEnd, DataEndError, binary_copy_statement};
+pub use data_end::{DataEnd, DataEndError, binary_copy_statement, freezing_copy_statement};
 pub use data_file::{DataFileWriter, PieceWriter};
 pub use directory::{DirectoryReader, DirectoryWriter};
 pub use header::{

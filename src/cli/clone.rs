@@ -153,6 +153,7 @@ fn target_options(
         data_only: arguments.content.data_only,
         no_owner: arguments.content.no_owner,
         no_privileges: arguments.content.no_privileges,
+        cores: Some(world.cores),
         ..RestoreOptions::new("", connection)
     }
 }

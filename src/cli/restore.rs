@@ -127,6 +127,7 @@ async fn run_script(
 /// Returns an option that only archives can follow.
 fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
     let (selection, shape) = (&arguments.selection, &arguments.shape);
+    let loading = &arguments.loading;
     [
         ("-c/--clean", arguments.clean),
         ("-C/--create", arguments.create),
@@ -136,6 +137,10 @@ fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
         ("--disable-triggers", arguments.disable_triggers),
         ("-S/--superuser", arguments.superuser.is_some()),
         ("--enable-row-security", arguments.enable_row_security),
+        ("--freeze", loading.freeze),
+        ("--maintenance-work-mem", loading.maintenance_work_mem.is_some()),
+        ("--max-parallel-maintenance-workers", loading.max_parallel_maintenance_workers.is_some()),
+        ("--synchronous-commit", loading.synchronous_commit.is_some()),
         ("--section", !selection.section.is_empty()),
         ("-n/--schema", !selection.schema.is_empty()),
         ("-N/--exclude-schema", !selection.exclude_schema.is_empty()),
@@ -219,6 +224,9 @@ fn options(
         no_data_for_failed_tables: arguments.no_data_for_failed_tables,
         analyze: !arguments.no_analyze,
         fix_sequences: arguments.fix_sequences,
+        freeze: arguments.loading.freeze,
+        settings: arguments.loading.settings(),
+        cores: Some(world.cores),
         role: arguments.connection.role.clone(),
         ..RestoreOptions::new(archive, connection)
     }

@@ -8,9 +8,10 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use tokio::sync::oneshot;
 
-use super::driver::{CopyItem, Failure, Outcome};
-use super::session::Session;
+use super::driver::{CopyItem, Failure, Outcome, Request};
+use super::session::{Session, query_message};
 use crate::error::Result;
+use crate::sql::text;
 
 /// The server holds a CopyData message whole in its memory, and 1 MiB is enough to be fast.
 const LARGEST_PIECE: usize = 1024 * 1024;
@@ -128,5 +129,40 @@ impl<'s> CopyIn<'s> {
             Ok(rows) => Ok(rows),
             Err(failure) => Err(self.session.error(&self.purpose, failure)),
         }
+    }
+}
+
+/// A whole `COPY ... FROM STDIN` that was sent and whose answer nobody has waited for yet.
+#[derive(Debug)]
+pub struct SentCopy {
+    purpose: String,
+    outcome: oneshot::Receiver<Outcome<u64>>,
+}
+
+impl Session {
+    /// Sends a `COPY ... FROM STDIN` with all of its data and does not wait for the answer.
+    ///
+    /// For little data, which lie in memory until they are written. In a transaction that has failed
+    /// the server skips both statement and data.
+    pub fn submit_copy_in(&self, purpose: &str, sql: &str, data: Bytes) -> Result<SentCopy> {
+        let message = query_message(purpose, &text::encode(sql))?;
+        let pieces: Vec<Bytes> =
+            data.chunks(LARGEST_PIECE).map(|piece| data.slice_ref(piece)).collect();
+        let (mut sender, receiver) = mpsc::channel(pieces.len() + 1);
+        for item in pieces.into_iter().map(CopyItem::Data).chain([CopyItem::Done]) {
+            // There is room for all of them.
+            let _ = sender.try_send(item);
+        }
+        // Nobody waits for the beginning: the outcome tells when there was none.
+        let (started, _) = oneshot::channel();
+        let (done, outcome) = oneshot::channel();
+        self.send(Request::CopyIn { message, started, data: receiver, done });
+        Ok(SentCopy { purpose: purpose.to_owned(), outcome })
+    }
+
+    /// Waits until a COPY that was sent is done, and returns the number of rows the server has stored.
+    pub async fn settle_copy(&self, sent: SentCopy) -> Result<u64> {
+        let outcome = self.outcome(sent.outcome).await;
+        outcome.map_err(|failure| self.error(&sent.purpose, failure))
     }
 }

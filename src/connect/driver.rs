@@ -414,8 +414,10 @@ impl Driver {
                 if error.is_fatal() {
                     self.fatal = Some(error.clone());
                 }
+                // Data are those of the last request, and several of these may be on their way.
+                let is_last = self.waiting.len() == 1;
                 if let Some(waiting) = self.waiting.front_mut() {
-                    if let Kind::CopyIn { .. } = waiting.kind {
+                    if let (Kind::CopyIn { .. }, true) = (&waiting.kind, is_last) {
                         // The server ignores the rest of the data, so there is no use in sending it; the
                         // sender notices that its receiver is gone.
                         self.copy_source = None;
@@ -429,7 +431,7 @@ impl Driver {
                     .waiting
                     .pop_front()
                     .ok_or("the server answered a question that was not asked")?;
-                if let Kind::CopyIn { .. } = waiting.kind {
+                if let (Kind::CopyIn { .. }, true) = (&waiting.kind, self.waiting.is_empty()) {
                     self.copy_source = None;
                 }
                 waiting.complete();

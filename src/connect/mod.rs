@@ -31,7 +31,7 @@ mod wire;
 
 pub use cancel::Canceller;
 pub use conninfo::is_connection_string;
-pub use copy::{CopyIn, CopyOut};
+pub use copy::{CopyIn, CopyOut, SentCopy};
 pub use environment::Environment;
 pub use failure::needs_password;
 pub use params::{ConnectParams, ConnectRequest};

@@ -1,6 +1,7 @@
 //! One conversation with a server after login: queries, COPY, what the server reports on the way.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -162,6 +163,14 @@ impl Session {
     /// Returns the address that was used: an IP address and port, or the path of a socket.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Tells whether the server is on this machine, as far as its address says.
+    pub fn is_local(&self) -> bool {
+        match self.address.parse::<SocketAddr>() {
+            Ok(address) => address.ip().is_loopback(),
+            Err(_) => true,
+        }
     }
 
     /// Tells whether the conversation is encrypted.
@@ -374,7 +383,7 @@ impl Session {
         self.refused(purpose, sql, failure)
     }
 
-    fn send(&self, request: Request) {
+    pub(super) fn send(&self, request: Request) {
         // If the driver is gone the request is dropped and its answer channel with it: `outcome` sees that.
         let _ = self.requests.unbounded_send(request);
     }
@@ -432,7 +441,7 @@ fn ends_session(error: &ServerError) -> bool {
     error.is_fatal()
 }
 
-fn query_message(purpose: &str, sql: &[u8]) -> Result<Bytes> {
+pub(super) fn query_message(purpose: &str, sql: &[u8]) -> Result<Bytes> {
     if sql.contains(&0) {
         return Err(Error::new(
             ErrorKind::Internal,

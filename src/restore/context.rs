@@ -3,6 +3,7 @@
 //! Nothing here talks to a server.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::data::Expected;
@@ -14,12 +15,17 @@ use super::session::SessionSetup;
 use crate::archive::ArchiveReader;
 use crate::archive::large_object_text::{self, Command};
 use crate::archive::selection::Marks;
-use crate::archive::statements::{self, SwitchOptions, owner_statement, partitioned_access_method};
+use crate::archive::statements::{
+    self, SwitchOptions, loads_via_partition_root, owner_statement, partitioned_access_method,
+};
 use crate::connect::{is_connection_lost, server_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
 use crate::progress::{FailedPart, Interrupt, ProgressHandle};
 use crate::sql::quote_identifier;
+
+/// Rows of more bytes are not held in memory as a whole.
+pub(super) const SMALL_BYTES: u64 = 256 * 1024;
 
 /// What all connections of a restore share.
 pub(super) struct Context {
@@ -34,6 +40,8 @@ pub(super) struct Context {
     /// What the manifest says about the data of an entry.
     pub(super) expected: HashMap<DumpId, Expected>,
     pub(super) tables: Tables,
+    /// How many cores the server has, where connections have to share them.
+    pub(super) server_cores: Option<usize>,
 }
 
 /// What became of the tables so far.
@@ -42,6 +50,8 @@ pub(super) struct Tables {
     created: Mutex<HashSet<usize>>,
     /// Tables that could not be created, and whether that is because they exist.
     failed: Mutex<HashMap<usize, bool>>,
+    /// How many have their rows; also those count whose connection met an error afterwards.
+    loaded: AtomicUsize,
 }
 
 impl Tables {
@@ -51,6 +61,14 @@ impl Tables {
 
     pub(super) fn note_failed(&self, item: usize, exists: bool) {
         lock(&self.failed).insert(item, exists);
+    }
+
+    pub(super) fn note_loaded(&self) {
+        self.loaded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn loaded(&self) -> usize {
+        self.loaded.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_created(&self, item: usize) -> bool {
@@ -74,6 +92,14 @@ impl Context {
 
     pub(super) fn entry(&self, item: usize) -> &TocEntry {
         &self.archive.entries()[item]
+    }
+
+    /// Tells whether an entry's rows are few enough to be loaded together with those of other tables.
+    pub(super) fn is_small(&self, entry: &TocEntry) -> bool {
+        entry.holds_rows()
+            && entry.copy_statement.is_some()
+            && !loads_via_partition_root(entry)
+            && self.data_bytes(entry) <= SMALL_BYTES
     }
 
     /// Returns the bytes of an entry's COPY text; without a manifest those in the archive, which are fewer.

@@ -203,15 +203,17 @@ async fn copy(
     Ok(Loaded { rows, bytes: decoded.bytes })
 }
 
-struct Decoded {
-    bytes: u64,
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) bytes: u64,
     /// Bytes of the stream, with the end mark.
     raw_bytes: u64,
-    fingerprint: Option<Fingerprint>,
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 impl Decoded {
-    fn difference(&self, expected: Expected) -> Option<String> {
+    /// Returns in what it is not what was expected.
+    pub(super) fn difference(&self, expected: Expected) -> Option<String> {
         match self.fingerprint {
             Some(found) if found != expected.fingerprint => {
                 Some(format!("fingerprint {found} instead of {}", expected.fingerprint))
@@ -227,7 +229,7 @@ impl Decoded {
 /// Reads COPY text up to its end mark and hands it on in blocks; runs on a blocking thread.
 ///
 /// A receiver that is gone ends it without an error: whoever dropped it knows why.
-fn decode(
+pub(super) fn decode(
     mut reader: Box<dyn Read + Send>,
     mut data_end: DataEnd,
     blocks: &mpsc::Sender<Bytes>,

@@ -58,7 +58,7 @@ pub use cluster::{
 };
 pub use contents::{Contents, ContentsRequest};
 pub(crate) use create::for_target as definition_for_target;
-pub use options::{Manner, Mode, RestoreOptions};
+pub use options::{Manner, Mode, RestoreOptions, SessionSettings};
 pub use plan::{PlanSummary, PlannedTable, RestorePlan, plan, plan_of};
 pub use print::{PrintOptions, Times, print};
 pub use report::{IgnoredError, RestoreReport, SequenceFinding, TableReport};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::contents::ContentsRequest;
 use crate::archive::selection::RestoreSelection;
-use crate::connect::ConnectParams;
+use crate::connect::{ConnectParams, Session};
 use crate::model::Section;
 
 /// Whether the target may hold something already.
@@ -26,6 +26,20 @@ pub enum Manner {
     /// Everything is tried and what fails is counted, as `pg_restore` does: for those who replace it and
     /// rely on that. Manifests are ignored.
     PgRestore,
+}
+
+/// What the sessions of a restore set besides what the archive asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionSettings {
+    /// `maintenance_work_mem`, the memory of an index that is built; by default what the server has set. More
+    /// makes indexes of numbers and times faster and those of text slower.
+    pub maintenance_work_mem: Option<String>,
+    /// `max_parallel_maintenance_workers`, the processes that help to build an index. By default as many as the
+    /// server has set, but none on this machine while there are as many connections at work as it has cores:
+    /// sharing a sort costs a fifth more than doing it alone.
+    pub max_parallel_maintenance_workers: Option<u32>,
+    /// `synchronous_commit`; off by default, since a restore waits for the disk once, in its end.
+    pub synchronous_commit: Option<String>,
 }
 
 /// The options of a restore; the names are those of `pg_restore` where it has the option.
@@ -119,6 +133,12 @@ pub struct RestoreOptions {
     pub analyze: bool,
     /// Moves sequences that lie behind the column they belong to.
     pub fix_sequences: bool,
+    /// Freezes the rows of tables that the restore makes, so that no vacuum has to do it later.
+    pub freeze: bool,
+    /// What sessions set besides what the archive asks for.
+    pub settings: SessionSettings,
+    /// The number of cores of this machine, if it is known; it matters where the server is on it, too.
+    pub cores: Option<usize>,
     /// The role to work as (`SET ROLE`).
     pub role: Option<String>,
 }
@@ -170,6 +190,9 @@ impl RestoreOptions {
             no_data_for_failed_tables: false,
             analyze: true,
             fix_sequences: false,
+            freeze: false,
+            settings: SessionSettings::default(),
+            cores: None,
             role: None,
         }
     }
@@ -191,6 +214,8 @@ impl RestoreOptions {
             Some("cannot specify both --single-transaction and multiple jobs".into())
         } else if self.if_exists && !self.clean {
             Some("option --if-exists requires option -c/--clean".into())
+        } else if self.freeze && self.disable_triggers {
+            exclusive("--freeze", "--disable-triggers")
         } else if self.jobs == 0 {
             Some("the number of jobs must be at least 1".into())
         } else {
@@ -232,6 +257,18 @@ impl RestoreOptions {
     /// Tells whether everything is tried, as `pg_restore` does.
     pub(super) fn is_stock(&self) -> bool {
         self.manner == Manner::PgRestore
+    }
+
+    /// Returns how many cores the server has, where that is known and the connections have to share them.
+    pub(super) fn cores_of_server(&self, session: &Session) -> Option<usize> {
+        let decided = self.settings.max_parallel_maintenance_workers.is_some();
+        self.cores.filter(|_| self.jobs > 1 && !decided && session.is_local())
+    }
+
+    /// Tells whether the rows of several tables may go in one transaction, where nobody sees a difference.
+    pub(super) fn loads_tables_together(&self) -> bool {
+        let by_entry = self.narrated || self.single_transaction || self.transaction_size.is_some();
+        !(by_entry || self.disable_triggers)
     }
 
     /// Tells whether only objects named one by one are restored.

@@ -155,8 +155,7 @@ async fn plan_contents(
     }
     let mut options = options;
     let mut ignored = Vec::new();
-    let mut setup =
-        SessionSetup::new(archive.entries(), options.role.as_deref(), options.row_security);
+    let mut setup = SessionSetup::new(archive.entries(), &options);
 
     let session = Session::connect(&options.connection).await?;
     session.check_no_pooler().await?;

@@ -19,7 +19,7 @@ use super::plan::RestorePlan;
 use super::report::{IgnoredError, RestoreReport, TableReport};
 use super::schedule::{ExistingKeys, Item, Job, Limits, Order, Schedule};
 use super::session::make_durable;
-use super::worker::{Done, Worker};
+use super::worker::{Done, Help, Worker};
 use super::{clean, create, sequences};
 use crate::archive::statements::{is_database_entry, pass};
 use crate::connect::{Canceller, ConnectParams, is_connection_lost};
@@ -92,6 +92,7 @@ impl RestorePlan {
             .map(|(position, entry)| (entry.dump_id, position))
             .collect();
         let context = Arc::new(Context {
+            server_cores: options.cores_of_server(&session),
             archive,
             options,
             marks,
@@ -219,6 +220,7 @@ impl Crew {
     async fn restore_entries(&mut self) -> Result<()> {
         let context = Arc::clone(&self.context);
         let entries = context.entries();
+        let together = context.options.loads_tables_together();
         let items: Vec<Item<'_>> = entries
             .iter()
             .zip(&context.marks)
@@ -230,6 +232,7 @@ impl Crew {
                     wanted: marks.any() && !is_database_entry(entry),
                     is_data,
                     size: if entry.has_data { context.archive.data_size(entry) } else { 0 },
+                    small: is_data && together && context.is_small(entry),
                 }
             })
             .collect();
@@ -271,16 +274,25 @@ impl Crew {
         let interrupt = self.context.interrupt.clone();
         let mut patience: Option<Instant> = None;
         loop {
+            let mut given = Vec::new();
             while stop.is_none() {
-                let Some(mut worker) = self.idle.pop() else { break };
+                let Some(worker) = self.idle.pop() else { break };
                 let Some(job) = schedule.next() else {
                     self.idle.push(worker);
                     break;
                 };
+                given.push((worker, job));
+            }
+            let cores = self.context.server_cores;
+            let help = match cores.is_some_and(|cores| running.len() + given.len() >= cores) {
+                true => Help::None,
+                false => Help::AsTheServerHasIt,
+            };
+            for (mut worker, job) in given {
                 let canceller = worker.canceller();
                 let context = Arc::clone(&self.context);
                 let task = running.spawn(async move {
-                    let result = worker.perform(&context, &job).await;
+                    let result = worker.perform(&context, &job, help).await;
                     (worker, job, result)
                 });
                 cancellers.insert(task.id(), canceller);
@@ -348,7 +360,7 @@ impl Crew {
         for (item, error) in done.ignored {
             self.errors.push((item, error));
         }
-        if let Some((item, table)) = done.loaded {
+        for (item, table) in done.loaded {
             self.report.rows += table.rows;
             self.report.bytes += table.bytes;
             self.report.stored_bytes += table.stored_bytes;
@@ -441,7 +453,7 @@ impl Crew {
         }
         let tables = format!(
             "{} of {} tables are loaded completely, the others are empty or missing",
-            self.loaded.len(),
+            context.tables.loaded(),
             self.total_tables
         );
         let again = match (context.options.create, context.options.clean) {

@@ -4,10 +4,11 @@
 //! that the target does not know are left out, and commits do not wait for the disk. The latter cannot
 //! lose part of a restore silently: [`make_durable`] waits once, at the end, for everything before it.
 
+use super::options::{RestoreOptions, SessionSettings};
 use crate::connect::{ConnectParams, Session};
 use crate::error::Result;
 use crate::model::{ServerVersion, TocEntry};
-use crate::sql::quote_identifier;
+use crate::sql::{quote_identifier, quote_literal};
 
 /// What the archive and the options say about a session.
 #[derive(Debug, Clone)]
@@ -17,13 +18,14 @@ pub(super) struct SessionSetup {
     search_path: Option<String>,
     role: Option<String>,
     row_security: bool,
+    settings: SessionSettings,
     /// Whether `standard_conforming_strings` is on, which decides how INSERT data is cut.
     pub(super) standard_strings: bool,
 }
 
 impl SessionSetup {
     /// Takes the set-up from the archive's three special entries.
-    pub(super) fn new(entries: &[TocEntry], role: Option<&str>, row_security: bool) -> Self {
+    pub(super) fn new(entries: &[TocEntry], options: &RestoreOptions) -> Self {
         let special = |desc: &str| {
             entries.iter().find(|entry| entry.desc == desc).map(|entry| entry.definition.clone())
         };
@@ -35,8 +37,9 @@ impl SessionSetup {
             standard_strings: !strings.contains("'off'"),
             strings,
             search_path: special("SEARCHPATH"),
-            role: role.map(str::to_owned),
-            row_security,
+            role: options.role.clone(),
+            row_security: options.row_security,
+            settings: options.settings.clone(),
         }
     }
 
@@ -69,9 +72,21 @@ impl SessionSetup {
         sql.push_str(
             "SET check_function_bodies = false;\n\
              SET xmloption = content;\n\
-             SET client_min_messages = warning;\n\
-             SET synchronous_commit = off;\n",
+             SET client_min_messages = warning;\n",
         );
+        let settings = &self.settings;
+        let commit = settings.synchronous_commit.as_deref().unwrap_or("off");
+        let workers = settings.max_parallel_maintenance_workers.map(|count| count.to_string());
+        for (name, value) in [
+            ("synchronous_commit", Some(commit)),
+            ("maintenance_work_mem", settings.maintenance_work_mem.as_deref()),
+            ("max_parallel_maintenance_workers", workers.as_deref()),
+        ] {
+            if let Some(value) = value {
+                let value = quote_literal(value, self.standard_strings);
+                sql.push_str(&format!("SET {name} = {value};\n"));
+            }
+        }
         let row_security = if self.row_security { "on" } else { "off" };
         sql.push_str(&format!("SET row_security = {row_security};\n"));
         sql
@@ -127,11 +142,19 @@ mod tests {
     fn the_preamble_leaves_out_what_the_target_does_not_know() {
         let mut encoding = TocEntry::new(DumpId(1), "ENCODING", "ENCODING");
         encoding.definition = "SET client_encoding = 'LATIN1';\n".into();
-        let setup = SessionSetup::new(&[encoding], Some("Loader"), false);
+        let server = ConnectParams::parse("postgresql://localhost").expect("parameters");
+        let mut options = RestoreOptions::new("archive", server);
+        options.role = Some("Loader".into());
+        options.settings.maintenance_work_mem = Some("1GB".into());
+        let setup = SessionSetup::new(&[encoding], &options);
         assert_eq!(setup.encoding(), Some("LATIN1"));
         assert!(!setup.has_search_path() && !setup.standard_strings);
         let old = setup.statements(ServerVersion(150_018));
         assert!(!old.contains("transaction_timeout") && old.contains("SET ROLE \"Loader\";"));
+        assert!(
+            old.contains("SET synchronous_commit = 'off';\nSET maintenance_work_mem = '1GB';\n")
+        );
+        assert!(!old.contains("max_parallel_maintenance_workers"));
         assert!(setup.statements(ServerVersion(180_006)).contains("SET transaction_timeout = 0;"));
     }
 }

@@ -16,6 +16,7 @@ fn commands_of_the_readme_work() {
         "shop",
         "shop_clone",
         "shop_copy",
+        "shop_frozen",
         "shop_part",
         "shop_piped",
         "shop_plain",

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::super::input::STANDARD_INPUT;
 use super::{ConnectionArguments, Format, Jobs, OutputArguments, SectionArgument, path};
+use crate::restore::SessionSettings;
 
 /// Put a backup in the place of a database, or load an archive into one
 ///
@@ -118,6 +119,9 @@ pub(in crate::cli) struct RestoreArguments {
     #[arg(long)]
     pub(in crate::cli) no_analyze: bool,
 
+    #[command(flatten)]
+    pub(in crate::cli) loading: LoadingArguments,
+
     /// What to do with a database that already holds objects
     #[arg(long, value_name = "MODE", value_enum)]
     pub(in crate::cli) mode: Option<RestoreModeArgument>,
@@ -214,6 +218,48 @@ pub(in crate::cli) enum RestoreModeArgument {
     Append,
     /// Restore beside the database, prove it, and exchange the names (without -d).
     Swap,
+}
+
+/// How the server takes what is loaded.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Loading")]
+pub(in crate::cli) struct LoadingArguments {
+    /// Freeze the rows of tables that the restore makes
+    ///
+    /// No vacuum has to write these tables again to freeze them. Rows of tables that were there before are
+    /// loaded as always, and a note says so. Each table is truncated before its rows come, also the small ones.
+    #[arg(long, conflicts_with = "disable_triggers")]
+    pub(in crate::cli) freeze: bool,
+
+    /// Memory of an index that is built, as in 1GB [default: the server's setting]
+    ///
+    /// More makes indexes of numbers and times faster, and those of text slower.
+    #[arg(long, value_name = "SIZE")]
+    pub(in crate::cli) maintenance_work_mem: Option<String>,
+
+    /// Processes of the server that help to build an index [default: the server's setting]
+    ///
+    /// Without this option they are not used on this machine while as many connections are at work as it has
+    /// cores: sharing a sort costs a fifth more than doing it alone.
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) max_parallel_maintenance_workers: Option<u32>,
+
+    /// What a commit waits for: off, local, remote_write, on or remote_apply [default: off]
+    ///
+    /// In its end a restore waits for the disk anyway, once for everything.
+    #[arg(long, value_name = "LEVEL", value_parser = ["off", "local", "remote_write", "on", "remote_apply"])]
+    pub(in crate::cli) synchronous_commit: Option<String>,
+}
+
+impl LoadingArguments {
+    /// Returns what sessions set.
+    pub(in crate::cli) fn settings(&self) -> SessionSettings {
+        SessionSettings {
+            maintenance_work_mem: self.maintenance_work_mem.clone(),
+            max_parallel_maintenance_workers: self.max_parallel_maintenance_workers,
+            synchronous_commit: self.synchronous_commit.clone(),
+        }
+    }
 }
 
 /// Which parts of an archive a restore takes.

@@ -54,6 +54,8 @@ pub(super) struct Item<'a> {
     pub(super) is_data: bool,
     /// The stored bytes of its data; 0 when it has none.
     pub(super) size: u64,
+    /// Whether its data are little enough to share a transaction with those of others.
+    pub(super) small: bool,
 }
 
 /// How much one transaction may hold.
@@ -83,13 +85,15 @@ pub(super) enum Job {
     Statements(Vec<usize>),
     /// The data of one entry.
     Data(usize),
+    /// The rows of several small tables, which may go together.
+    SmallData(Vec<usize>),
 }
 
 impl Job {
     /// Returns the positions of the entries in the job.
     pub(super) fn items(&self) -> &[usize] {
         match self {
-            Job::Statements(items) => items,
+            Job::Statements(items) | Job::SmallData(items) => items,
             Job::Data(item) => std::slice::from_ref(item),
         }
     }
@@ -126,6 +130,7 @@ struct Node {
     section: Section,
     wanted: bool,
     is_data: bool,
+    small: bool,
     size: u64,
     weight: usize,
     alone: bool,
@@ -141,21 +146,31 @@ struct Node {
     state: State,
 }
 
+/// Small tables that are loaded together at most: enough that the round trips are no matter.
+const SMALL_TABLES_TOGETHER: usize = 64;
+
+/// Stored bytes of tables that are loaded together: as rows they are about what a connection holds in memory for a
+/// large one.
+const SMALL_BYTES_TOGETHER: u64 = 256 * 1024;
+
 /// What may still join a batch.
 struct Room {
     pass: Pass,
     definition: bool,
+    data: bool,
     entries: usize,
     locks: usize,
+    bytes: u64,
 }
 
 impl Room {
     fn suits(&self, step: &Node) -> bool {
         step.item.is_some()
             && step.wanted
-            && !step.is_data
             && !step.alone
             && step.pass == self.pass
+            && step.is_data == self.data
+            && (!self.data || (step.small && step.size <= self.bytes))
             && is_definition(step) == self.definition
     }
 }
@@ -270,15 +285,17 @@ impl Schedule {
             return None;
         }
         let mut batch: Vec<usize> = Vec::new();
-        let mut locks = 0;
+        let (mut locks, mut bytes) = (0, 0);
         while let Some(&node) = self.line.get(self.at) {
             let step = &self.nodes[node];
             if step.wanted && !batch.is_empty() {
                 let first = &self.nodes[batch[0]];
-                let joins = !step.is_data
+                let most = if step.is_data { SMALL_TABLES_TOGETHER } else { usize::MAX };
+                let joins = step.is_data == first.is_data
+                    && (!step.is_data || (step.small && bytes + step.size <= SMALL_BYTES_TOGETHER))
                     && !step.alone
                     && first.pass == step.pass
-                    && batch.len() < self.limits.entries
+                    && batch.len() < self.limits.entries.min(most)
                     && locks + step.weight <= self.limits.locks;
                 if !joins {
                     break;
@@ -291,7 +308,8 @@ impl Schedule {
                 continue;
             }
             locks += step.weight;
-            let only = step.is_data || step.alone;
+            bytes += step.size;
+            let only = (step.is_data && !step.small) || step.alone;
             batch.push(node);
             if only {
                 break;
@@ -307,7 +325,11 @@ impl Schedule {
         self.batches += 1;
         self.nodes[seed].batch = self.batches;
         let mut batch = vec![seed];
-        if !self.nodes[seed].is_data && !self.nodes[seed].alone {
+        if self.nodes[seed].is_data {
+            if self.nodes[seed].small {
+                self.fill_with_small_data(&mut batch, workers);
+            }
+        } else if !self.nodes[seed].alone {
             self.fill(&mut batch, workers);
             // The order of the archive reads better in logs, and only odd archives contradict it.
             let forward = batch.iter().all(|&node| {
@@ -335,8 +357,10 @@ impl Schedule {
         let mut room = Room {
             pass,
             definition,
+            data: false,
             entries: self.limits.entries.min(share.max(8)),
             locks: self.limits.locks.saturating_sub(first.weight),
+            bytes: 0,
         };
         self.add_followers(batch[0], batch, &mut room);
         let ready: Vec<usize> = self
@@ -350,6 +374,31 @@ impl Schedule {
             if self.offer(node, batch, &mut room) {
                 self.add_followers(node, batch, &mut room);
             }
+        }
+    }
+
+    /// Adds the rows of small tables to those of another one.
+    fn fill_with_small_data(&mut self, batch: &mut Vec<usize>, workers: usize) {
+        let first = &self.nodes[batch[0]];
+        let share = self.pending / (workers * 4).max(1);
+        let mut room = Room {
+            pass: first.pass,
+            definition: false,
+            data: true,
+            entries: self.limits.entries.min(SMALL_TABLES_TOGETHER).min(share.max(8)),
+            locks: self.limits.locks.saturating_sub(first.weight),
+            bytes: SMALL_BYTES_TOGETHER.saturating_sub(first.size),
+        };
+        // What is behind it in the order is as small or smaller.
+        let ready: Vec<usize> = self
+            .ready
+            .range(self.priority(batch[0])..)
+            .map(|&(_, _, node)| node)
+            .filter(|&node| room.suits(&self.nodes[node]))
+            .take(room.entries)
+            .collect();
+        for node in ready {
+            self.offer(node, batch, &mut room);
         }
     }
 
@@ -391,6 +440,7 @@ impl Schedule {
             _ => return false,
         }
         room.locks -= self.nodes[node].weight;
+        room.bytes = room.bytes.saturating_sub(self.nodes[node].size);
         self.nodes[node].batch = self.batches;
         batch.push(node);
         true
@@ -418,7 +468,11 @@ impl Schedule {
         }
         self.running += 1;
         // Items and nodes share their numbers; gates come after the items.
-        Some(if self.nodes[first].is_data { Job::Data(first) } else { Job::Statements(batch) })
+        Some(match (self.nodes[first].is_data, batch.len()) {
+            (false, _) => Job::Statements(batch),
+            (true, 1) => Job::Data(first),
+            (true, _) => Job::SmallData(batch),
+        })
     }
 
     fn conflicts(&self, node: usize) -> bool {

@@ -8,6 +8,8 @@ use crate::model::DumpId;
 struct Archive {
     entries: Vec<TocEntry>,
     sizes: Vec<u64>,
+    /// Tables with less data than this may be loaded together.
+    small_below: u64,
 }
 
 impl Archive {
@@ -65,6 +67,7 @@ impl Archive {
                 wanted: true,
                 is_data: entry.has_data,
                 size,
+                small: entry.has_data && size < self.small_below,
             })
             .collect()
     }
@@ -329,4 +332,61 @@ fn rows_of_tables_that_the_archive_does_not_define_keep_its_order() {
     let free = Limits { existing_keys: ExistingKeys::Disabled, ..limits(100, 1000) };
     let mut schedule = Schedule::new(&items, Order::Parallel(2), free);
     assert!(schedule.next().is_some() && schedule.next().is_some());
+}
+
+#[test]
+fn rows_of_small_tables_go_together_and_those_of_large_ones_alone() {
+    let mut archive = Archive { small_below: 1_000, ..Archive::default() };
+    for number in 0..40 {
+        archive.add("TABLE", &format!("t{number}"), &[]);
+    }
+    for number in 0..40 {
+        archive.data(&format!("t{number}"), if number == 7 { 9_000 } else { 100 });
+    }
+    let jobs = archive.run(2);
+    let data = |job: &&Vec<String>| job[0].starts_with("TABLE DATA");
+    let loads: Vec<_> = jobs.iter().filter(data).collect();
+    assert_eq!(loads[0], &["TABLE DATA t7"]);
+    assert_eq!(loads.iter().map(|job| job.len()).sum::<usize>(), 40);
+    assert_eq!(loads.len(), 6, "{loads:?}");
+    let in_order = schedule_of(&archive, Order::Archive);
+    assert_eq!(in_order, [40, 7, 1, 32]);
+}
+
+/// Returns how many entries each job has, one job after the other.
+fn schedule_of(archive: &Archive, order: Order) -> Vec<usize> {
+    let items = archive.items();
+    let mut schedule = Schedule::new(&items, order, limits(100, 1000));
+    std::iter::from_fn(|| {
+        let job = schedule.next()?;
+        schedule.finish(&job);
+        Some(job.items().len())
+    })
+    .collect()
+}
+
+#[test]
+fn rows_that_wait_for_others_do_not_go_with_them() {
+    let mut archive = Archive { small_below: 1_000, ..Archive::default() };
+    for table in ["child", "parent", "other"] {
+        archive.add("TABLE", table, &[]);
+    }
+    for table in ["child", "parent", "other"] {
+        archive.data(table, 10);
+    }
+    let needs = [("TABLE", "child"), ("TABLE", "parent")];
+    archive.add("FK CONSTRAINT", "child child_key", &needs);
+    let mut items = archive.items();
+    for item in &mut items {
+        // A restore of rows alone: the key is in force.
+        item.wanted = item.is_data;
+    }
+    let mut schedule = Schedule::new(&items, Order::Parallel(1), limits(100, 1000));
+    let mut seen = Vec::new();
+    while let Some(job) = schedule.next() {
+        schedule.finish(&job);
+        seen.push(job.items().to_vec());
+    }
+    let place = |item| seen.iter().position(|job| job.contains(&item));
+    assert!(place(3) > place(4), "the child's rows come after the parent's: {seen:?}");
 }

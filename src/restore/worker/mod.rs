@@ -3,6 +3,8 @@
 //! What both have in common is here: as whom and with which settings the session works, and what becomes of
 //! an error.
 
+use std::io::Read;
+
 use super::context::Context;
 use super::report::{IgnoredError, TableReport};
 use super::schedule::Job;
@@ -15,11 +17,15 @@ use crate::sql::quote_literal;
 
 mod definitions;
 mod rows;
+mod small;
 
 pub(super) use rows::item_name;
 
 /// How often a statement is tried that lost against another session of this or another program.
 const ATTEMPTS: usize = 4;
+
+/// What stands for the data of an entry when something of them was read before.
+type Reopened = Box<dyn Read + Send>;
 
 /// The beginning of the statement that makes the session somebody else's.
 const BECOME: &str = "SET SESSION AUTHORIZATION";
@@ -29,11 +35,29 @@ const BECOME: &str = "SET SESSION AUTHORIZATION";
 pub(super) struct Done {
     /// Ignored errors and the entries they belong to.
     pub(super) ignored: Vec<(usize, IgnoredError)>,
-    /// The table that was loaded.
-    pub(super) loaded: Option<(usize, TableReport)>,
+    /// The tables that were loaded.
+    pub(super) loaded: Vec<(usize, TableReport)>,
     pub(super) large_objects: u64,
     /// Entries whose statements ran.
     pub(super) entries: u64,
+}
+
+impl Done {
+    /// Adds what another job came to.
+    fn add(&mut self, other: Done) {
+        self.ignored.extend(other.ignored);
+        self.loaded.extend(other.loaded);
+        self.large_objects += other.large_objects;
+        self.entries += other.entries;
+    }
+}
+
+/// Whether other processes of the server help to build an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Help {
+    /// The connections keep all cores busy, and sharing a sort costs more than doing it alone.
+    None,
+    AsTheServerHasIt,
 }
 
 /// A connection and what it has been told to use by default.
@@ -43,12 +67,13 @@ pub(super) struct Worker {
     switches: Switches,
     /// Who the session is; empty for who logged in, nothing when that is not known.
     user: Option<String>,
+    help: Help,
 }
 
 impl Worker {
     /// Takes a session that is set up.
     pub(super) fn new(session: Session) -> Self {
-        Worker { session, switches: Switches::default(), user: None }
+        Worker { session, switches: Switches::default(), user: None, help: Help::AsTheServerHasIt }
     }
 
     /// Opens a connection and sets it up.
@@ -61,14 +86,37 @@ impl Worker {
     }
 
     /// Does a job; an error ends the whole run.
-    pub(super) async fn perform(&mut self, context: &Context, job: &Job) -> Result<Done> {
+    pub(super) async fn perform(
+        &mut self,
+        context: &Context,
+        job: &Job,
+        help: Help,
+    ) -> Result<Done> {
         context.interrupt.check()?;
+        if let Job::Statements(_) = job {
+            self.set_help(help)?;
+        }
         let done = match job {
             Job::Statements(items) => self.run_statements(context, items).await,
-            Job::Data(item) => self.load_data(context, *item).await,
+            Job::Data(item) => self.load_data(context, *item, None).await,
+            Job::SmallData(items) => self.load_small(context, items).await,
         };
         self.tell_notices(context);
         done
+    }
+
+    /// Decides whether other processes of the server help with the indexes that come.
+    fn set_help(&mut self, help: Help) -> Result<()> {
+        if self.help != help {
+            let sql = match help {
+                Help::None => "SET max_parallel_maintenance_workers = 0",
+                Help::AsTheServerHasIt => "RESET max_parallel_maintenance_workers",
+            };
+            // It costs no round trip: nobody waits for the answer.
+            self.session.submit("set up the session", sql.as_bytes())?;
+            self.help = help;
+        }
+        Ok(())
     }
 
     fn tell_notices(&self, context: &Context) {
@@ -153,10 +201,6 @@ impl Worker {
         done.ignored.push((item, context.tell(entry, part, statement, &error)));
         Ok(())
     }
-
-    /// Returns what comes before and after the data.
-    ///
-    /// Truncating a table that this run created lets a server with `wal_level = minimal` load it
 
     /// Returns the statement that makes the session a user's, unless it is; empty for who logged in.
     fn become_user(&mut self, context: &Context, user: &str) -> Option<String> {

@@ -7,9 +7,9 @@ use super::super::context::Context;
 use super::super::data::{Load, LoadError, Loaded, load};
 use super::super::report::TableReport;
 use super::super::{inserts, large_objects};
-use super::{Done, Worker};
-use crate::archive::DataEnd;
+use super::{Done, Reopened, Worker};
 use crate::archive::statements::loads_via_partition_root;
+use crate::archive::{DataEnd, freezing_copy_statement};
 use crate::connect::{is_connection_lost, server_error};
 use crate::error::{Error, Result};
 use crate::model::TocEntry;
@@ -25,15 +25,23 @@ const TRUNCATE_FROM_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What comes around the data of an entry.
 #[derive(Debug, Default)]
-struct Around {
-    before: Vec<String>,
+pub(super) struct Around {
+    pub(super) before: Vec<String>,
     /// Must be in the transaction of the data to be of any use; empty for none.
-    truncate: String,
+    pub(super) truncate: String,
+    /// The statement that freezes the rows, where that is wanted and possible.
+    pub(super) copy: Option<String>,
     after: Vec<String>,
 }
 
 impl Worker {
-    pub(super) async fn load_data(&mut self, context: &Context, item: usize) -> Result<Done> {
+    /// Loads the data of one entry; `reopened` stands for them when they were looked at before.
+    pub(super) async fn load_data(
+        &mut self,
+        context: &Context,
+        item: usize,
+        reopened: Option<Reopened>,
+    ) -> Result<Done> {
         let entry = context.entry(item);
         let table = entry.dependencies.first().and_then(|id| context.by_id.get(id)).copied();
         let tries_everything = context.options.is_stock();
@@ -55,13 +63,20 @@ impl Worker {
         if entry.holds_large_objects() {
             return self.load_large_objects(context, item, &name).await;
         }
-        let reader = context
-            .archive
-            .open_data(entry)
-            .map_err(|error| error.context(format!("could not read {what}")))?;
+        let reader = match reopened {
+            Some(reader) => reader,
+            None => context
+                .archive
+                .open_data(entry)
+                .map_err(|error| error.context(format!("could not read {what}")))?,
+        };
         let mut done = Done::default();
-        let created = table.is_some_and(|table| context.tables.is_created(table));
-        let around = self.around_data(context, entry, created);
+        let around = self.around_data(context, entry);
+        if context.options.freeze && around.copy.is_none() && entry.holds_rows() {
+            context.progress.info(&format!(
+                "the rows of {name} are not frozen: only those of tables that this restore makes can be"
+            ));
+        }
         let mut before = around.truncate;
         let mut after = String::new();
         // pg_restore turns triggers off and on outside of a transaction, and loads if that fails, too.
@@ -75,7 +90,7 @@ impl Worker {
             after = around.after.concat();
         }
         let own = !context.options.single_transaction;
-        let loaded = match &entry.copy_statement {
+        let loaded = match around.copy.as_ref().or(entry.copy_statement.as_ref()) {
             Some(copy) => {
                 let load_request = Load {
                     what: &what,
@@ -120,7 +135,8 @@ impl Worker {
                     stored_bytes: context.archive.data_size(entry),
                     time: started.elapsed(),
                 };
-                done.loaded = Some((item, report));
+                context.tables.note_loaded();
+                done.loaded.push((item, report));
             }
             Ok(_) => {}
             Err(LoadError::Archive(error)) => {
@@ -179,7 +195,11 @@ impl Worker {
         Ok(inserts::run_each(session, reader, &inserts, progress, interrupt, &mut failed).await)
     }
 
-    fn around_data(&mut self, context: &Context, entry: &TocEntry, created: bool) -> Around {
+    ///
+    /// It also is what lets rows be frozen: nobody can have looked at the table since then.
+    pub(super) fn around_data(&mut self, context: &Context, entry: &TocEntry) -> Around {
+        let made_by = entry.dependencies.first().and_then(|id| context.by_id.get(id));
+        let created = made_by.is_some_and(|&table| context.tables.is_created(table));
         let mut around = Around::default();
         let table = table_name(entry);
         if let Some(table) = table.as_deref() {
@@ -189,12 +209,14 @@ impl Worker {
             around.before.push(switch + "\n");
         }
         let Some(table) = table else { return around };
-        let truncate = created
-            && context.target.minimal_wal
-            && context.data_bytes(entry) >= TRUNCATE_FROM_BYTES
-            && !context.options.single_transaction
-            && !loads_via_partition_root(entry);
-        if truncate {
+        let is_ours = created && !loads_via_partition_root(entry);
+        if context.options.freeze && is_ours {
+            around.copy = entry.copy_statement.as_deref().and_then(freezing_copy_statement);
+        }
+        let pays = context.target.minimal_wal && context.data_bytes(entry) >= TRUNCATE_FROM_BYTES;
+        let wanted = pays || around.copy.is_some();
+        // In a single transaction the table was made in it.
+        if is_ours && wanted && !context.options.single_transaction {
             around.truncate = format!("TRUNCATE TABLE ONLY {table};\n");
         }
         around.after.extend(self.switch_triggers(context, &table, "ENABLE"));

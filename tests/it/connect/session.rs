@@ -127,6 +127,44 @@ async fn the_error_of_a_copy_arrives_before_all_data_is_sent() {
 }
 
 #[tokio::test]
+async fn copies_that_were_sent_ahead_are_answered_one_by_one() {
+    let session = connect(&newest_server().uri("postgres")).await.expect("session");
+    session.execute("create", "create temp table t (g int)").await.expect("table");
+    let send = |text: &'static str| {
+        session
+            .submit_copy_in("load", "copy t from stdin", Bytes::from_static(text.as_bytes()))
+            .expect("sent")
+    };
+    // The first two do not belong together: one that fails takes nothing from the next.
+    let sent = ["1\n2\n", "x\n", "", "3\n"].map(send);
+    let mut outcomes = Vec::new();
+    for copy in sent {
+        outcomes.push(session.settle_copy(copy).await.ok());
+    }
+    assert_eq!(outcomes, [Some(2), None, Some(0), Some(1)]);
+    assert_eq!(value(&session, "select count(*) from t").await, "3");
+
+    // In a transaction everything behind the failure is skipped, its data too.
+    let begin = session.submit("begin", b"begin").expect("sent");
+    let sent = ["4\n", "x\n", "5\n"].map(send);
+    session.settle(begin).await.expect("begun");
+    let mut states = Vec::new();
+    for copy in sent {
+        let error = session.settle_copy(copy).await.err();
+        states.push(error.map(|error| server_error(&error).expect("server").sqlstate.clone()));
+    }
+    assert_eq!(states, [None, Some("22P02".to_owned()), Some("25P02".to_owned())]);
+    session.execute("roll back", "rollback").await.expect("rolled back");
+
+    let none =
+        session.submit_copy_in("load", "select 1", Bytes::from_static(b"6\n")).expect("sent");
+    session.settle_copy(none).await.expect_err("no copy");
+    let large = Bytes::from("7\n".repeat(2_000_000));
+    let sent = session.submit_copy_in("load", "copy t from stdin", large).expect("sent");
+    assert_eq!(session.settle_copy(sent).await.expect("loaded"), 2_000_000);
+}
+
+#[tokio::test]
 async fn a_copy_in_can_be_aborted_and_dropped() {
     let mut session = connect(&newest_server().uri("postgres")).await.expect("session");
     session.execute("create", "create temp table t (g int)").await.expect("table");

@@ -17,7 +17,7 @@ use crate::support::installation::{Installation, server_user};
 use crate::support::{Cluster, World, damage, newest_server, oracle};
 
 /// Writes an archive with pgark, which has a manifest.
-async fn dump_with_manifest(source: &Database, archive: &Path, compression: &str) {
+pub(super) async fn dump_with_manifest(source: &Database, archive: &Path, compression: &str) {
     let compression: Compression = compression.parse().expect("compression");
     let options = DumpOptions {
         compression,

@@ -1,11 +1,13 @@
 //! Restoring on real servers: what stock pg_dump sees afterwards, and what happens when things go wrong.
 
 mod failures;
+mod loading;
 mod options;
 mod process;
 mod refusals;
 mod round_trip;
 mod script;
+mod small_tables;
 
 use std::path::Path;
 
