@@ -195,7 +195,10 @@ impl Worker {
         Ok(inserts::run_each(session, reader, &inserts, progress, interrupt, &mut failed).await)
     }
 
+    /// Returns what comes before and after the data.
     ///
+    /// Truncating a table that this run created lets a server with `wal_level = minimal` load it
+    /// without WAL. Elsewhere, and for little data, it would only cost: see [`TRUNCATE_FROM_BYTES`].
     /// It also is what lets rows be frozen: nobody can have looked at the table since then.
     pub(super) fn around_data(&mut self, context: &Context, entry: &TocEntry) -> Around {
         let made_by = entry.dependencies.first().and_then(|id| context.by_id.get(id));
