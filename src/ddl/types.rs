@@ -1,7 +1,7 @@
 //! Types (`dumpType` and its kin in `pg_dump.c`).
 
 use super::writer::Target;
-use super::{Writer, binary_upgrade};
+use super::{Fidelity, Writer, binary_upgrade};
 use crate::error::Result;
 use crate::model::constraint::Constraint;
 use crate::model::types::{
@@ -33,7 +33,13 @@ pub(super) fn create_type(writer: &mut Writer<'_>, object: &Object, kind: &Type)
     }
     let target = writer.target(object, word);
     writer.comment(object, &target);
-    writer.security_labels(object, &target);
+    match &kind.sort {
+        // pg_dump forgets the labels of attributes.
+        TypeSort::Composite(attributes) if writer.options.fidelity == Fidelity::Corrected => {
+            label_with_attributes(writer, object, kind.relation, attributes);
+        }
+        _ => writer.security_labels(object, &target),
+    }
     // GRANT knows no domains.
     writer.acl(object, "TYPE", &target.tag)?;
     match &kind.sort {
@@ -292,6 +298,32 @@ fn comment_on_attributes(
         };
         writer.comment_on_part(CatalogId::relation(relation), attribute.number, &target);
     }
+}
+
+/// All labels of a composite type are one entry, as those of a table are: its own first, then those of its
+/// attributes, which hang on the relation behind it.
+fn label_with_attributes(
+    writer: &mut Writer<'_>,
+    object: &Object,
+    relation: Oid,
+    attributes: &[CompositeAttribute],
+) {
+    if !object.emits(Components::SECURITY_LABEL) || !writer.options.security_labels {
+        return;
+    }
+    let target = writer.target(object, "TYPE");
+    let of = |place| writer.database.security_labels.get(&place).into_iter().flatten();
+    let mut definition = String::new();
+    for (_, provider, label) in of(object.catalog_id).filter(|(part, _, _)| *part == 0) {
+        definition.push_str(&writer.security_label(provider, "TYPE", &target.name, label));
+    }
+    for (part, provider, label) in of(CatalogId::relation(relation)) {
+        if let Some(attribute) = attributes.iter().find(|attribute| attribute.number == *part) {
+            let name = format!("{}.{}", target.name, writer.identifier(&attribute.name));
+            definition.push_str(&writer.security_label(provider, "COLUMN", &name, label));
+        }
+    }
+    writer.push_security_labels(definition, &target);
 }
 
 /// Writes the comments on those constraints that stand inside the domain.

@@ -79,6 +79,10 @@ fn labels_of_a_real_provider_equal_stock_and_survive() {
         let _ = world.pgark(&["restore", "-d", &maintenance, "all"]).success();
         assert_same_text(&whole, &pgark("pg_dumpall", &maintenance, &[]));
         let _ = world.pgark(&["verify", "all", "--against", &maintenance]).success();
+        // `pgark dump` does not forget them.
+        let attribute = "select objname, label from pg_seclabels where objname = 'sl.c.b'";
+        assert_eq!(psql(&target.uri("labels"), attribute), psql(&database, attribute));
+        assert_ne!(psql(&database, attribute).trim(), "");
     }
     if !found {
         missing("no server has dummy_seclabel; scripts/conformance setup builds it for 18");
