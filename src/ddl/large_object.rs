@@ -102,7 +102,7 @@ fn privileges(
         owner: object.owner.as_deref(),
         entries: &[entry],
     };
-    writer.acl_entry(&target, &object.acl).map(drop)
+    writer.acl_entry(&target, object.acl()).map(drop)
 }
 
 /// Writes the entry for the bytes; in the single layout only once.
@@ -137,6 +137,9 @@ pub(super) fn place_single(entries: &mut Vec<TocEntry>) {
     let of_large_object =
         |entry: &TocEntry| entry.desc == "BLOB" || entry.tag.starts_with("LARGE OBJECT ");
     let Some(at) = entries.iter().position(|entry| entry.section == Section::Data) else { return };
+    if !entries.iter().any(of_large_object) {
+        return;
+    }
     let (made, mut others): (Vec<_>, Vec<_>) =
         std::mem::take(entries).into_iter().partition(of_large_object);
     let at = others.iter().position(|entry| entry.section == Section::Data).unwrap_or(at);
@@ -175,7 +178,7 @@ pub fn large_object_privileges(object: &Object, name: &str) -> Result<String> {
         owner: object.owner.as_deref().unwrap_or_default(),
         prefix: "",
     };
-    acl::statements(&target, &object.acl).context(ErrorKind::Server, || {
+    acl::statements(&target, object.acl()).context(ErrorKind::Server, || {
         format!("could not understand the privileges on the large objects {}", object.name)
     })
 }

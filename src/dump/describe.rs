@@ -76,14 +76,14 @@ pub(super) struct Facts<'a> {
     pub(super) settings: BTreeMap<String, String>,
     pub(super) sequences: Vec<ManifestSequence>,
     pub(super) entries: &'a [TocEntry],
-    pub(super) data: &'a [(PlannedTable, DataFileSummary)],
+    pub(super) data: Vec<(PlannedTable, DataFileSummary)>,
     pub(super) large_objects: Vec<ManifestLargeObjects>,
-    pub(super) database: &'a Database,
+    pub(super) large_object_metadata: LargeObjectMetadata,
 }
 
 /// Returns the manifest, apart from what the archive writer fills in.
-pub(super) fn manifest(mut facts: Facts<'_>) -> Result<Manifest> {
-    let metadata = LargeObjectMetadata::of(facts.database)?;
+pub(super) fn manifest(mut facts: Facts<'_>) -> Manifest {
+    let metadata = facts.large_object_metadata;
     for object in facts.large_objects.iter_mut().flat_map(|entry| &mut entry.objects) {
         object.class = metadata.class_of(object.oid);
     }
@@ -92,13 +92,13 @@ pub(super) fn manifest(mut facts: Facts<'_>) -> Result<Manifest> {
     for entry in facts.entries.iter().filter(|entry| entry.has_data) {
         roots.extend(partition_root(entry).map(|root| (entry.dump_id, root)));
     }
-    let data = facts.data.iter().map(|(table, summary)| ManifestData {
+    let data = facts.data.into_iter().map(|(table, summary)| ManifestData {
         loaded_into: roots.get(&table.dump_id).map(|&root| root.to_owned()),
-        columns: table.columns.clone(),
-        filter: table.filter.clone(),
-        ..ManifestData::new(summary.clone(), &table.name.schema, &table.name.name)
+        columns: table.columns,
+        filter: table.filter,
+        ..ManifestData::new(summary, &table.name.schema, &table.name.name)
     });
-    Ok(Manifest {
+    Manifest {
         server_version: facts.session.version_text.clone(),
         server_version_num: facts.session.version.0,
         system_identifier: facts.system_identifier.map(str::to_owned),
@@ -116,7 +116,7 @@ pub(super) fn manifest(mut facts: Facts<'_>) -> Result<Manifest> {
         large_object_remarks: large_object_remarks(facts.entries),
         schema: SchemaFingerprint::of(facts.entries),
         ..Manifest::default()
-    })
+    }
 }
 
 /// Returns the options that decide what is in the archive and differ from a complete dump.

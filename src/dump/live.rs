@@ -20,8 +20,8 @@ use super::plan::{DumpPlan, PlannedTable};
 use super::split::PieceRange;
 use crate::archive::{ArchiveHeader, DataFileSummary, Manifest, ManifestLargeObjects};
 use crate::catalog::{
-    LargeObjectReading, LargeObjectRow, LargeObjectRows, ServerIdentity, SessionRecipe,
-    open_foreign_tables, tables_with_binary_form,
+    LargeObjectMetadata, LargeObjectReading, LargeObjectRow, LargeObjectRows, ServerIdentity,
+    SessionRecipe, open_foreign_tables, tables_with_binary_form,
 };
 use crate::codec::{Fingerprint, RowHasher, sha256};
 use crate::connect::Session;
@@ -309,7 +309,7 @@ impl LiveSource {
             };
             data.push((table.clone(), summary));
         }
-        describe::manifest(describe::Facts {
+        Ok(describe::manifest(describe::Facts {
             options: &self.options,
             session: &self.database.facts,
             system_identifier: self.identity.system_identifier.as_deref(),
@@ -318,10 +318,10 @@ impl LiveSource {
             settings: self.settings.clone(),
             sequences: describe::sequences(&self.database, &self.entries),
             entries: &self.entries,
-            data: &data,
+            data,
             large_objects,
-            database: &self.database,
-        })
+            large_object_metadata: LargeObjectMetadata::of(&self.database)?,
+        }))
     }
 
     /// Lets go of locks and snapshot.

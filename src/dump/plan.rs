@@ -325,6 +325,7 @@ fn wanted_entries(
     if options.format != ArchiveFormat::Plain {
         ddl::link(database, &mut entries, ddl_options);
     }
+    entries.shrink_to_fit();
     entries
 }
 

@@ -33,7 +33,9 @@ use crate::archive::{
     self, ArchiveFormat, ArchiveWriter, COPY_END, DataFileSummary, DataFileWriter, DataOrder,
     PieceWriter,
 };
-use crate::catalog::{LargeObjectReading, ServerIdentity, SessionRecipe, open_foreign_tables};
+use crate::catalog::{
+    LargeObjectMetadata, LargeObjectReading, ServerIdentity, SessionRecipe, open_foreign_tables,
+};
 use crate::connect::Session;
 use crate::ddl::inserts::{INSERTS_END, InsertWriter};
 use crate::error::{Error, ErrorKind, Result, with_causes};
@@ -89,7 +91,7 @@ impl DumpPlan {
         let began = Instant::now();
         let DumpPlan {
             options,
-            keeper,
+            mut keeper,
             progress,
             entries,
             version,
@@ -103,7 +105,10 @@ impl DumpPlan {
         let settings = describe::settings(&keeper.session).await?;
         let place = options.place();
         let has_manifest = options.manifest && place.keeps_manifest();
-        let header = describe::header(&options, &keeper.database.facts, version, has_manifest);
+        let facts = keeper.database.facts.clone();
+        let header = describe::header(&options, &facts, version, has_manifest);
+        let large_object_metadata = LargeObjectMetadata::of(&keeper.database)?;
+        keeper.forget_catalogs();
         let toc = Arc::new(Toc { header, entries });
         let (contents, compression) = (Arc::clone(&toc), options.compression);
         let writer =
@@ -170,20 +175,19 @@ impl DumpPlan {
             objects.push(entry.into_summary()?);
         }
         let large_objects = LargeObjectsReport::of(&objects);
-        let facts = &keeper.database.facts;
         let manifest = describe::manifest(describe::Facts {
             options: &options,
-            session: facts,
+            session: &facts,
             system_identifier: server.system_identifier.as_deref(),
             snapshot_lsn: keeper.snapshot_lsn.as_deref(),
             elapsed: began.elapsed(),
             settings,
             sequences,
             entries: &toc.entries,
-            data: &data,
+            data,
             large_objects: objects,
-            database: &keeper.database,
-        })?;
+            large_object_metadata,
+        });
         let finish =
             tokio::task::spawn_blocking(move || writer.finish(has_manifest.then_some(manifest)));
         finish.await.map_err(|error| {
@@ -191,8 +195,8 @@ impl DumpPlan {
         })??;
         Ok(DumpReport {
             output: options.output.to_string(),
-            database: facts.database.clone(),
-            server_version: facts.version_text.clone(),
+            database: facts.database,
+            server_version: facts.version_text,
             entries: toc.entries.len(),
             rows: reports.iter().map(|table| table.fingerprint.rows).sum(),
             raw_bytes: reports.iter().map(|table| table.raw_bytes).sum(),

@@ -28,7 +28,7 @@ use crate::archive::script::{
     LargeObjectScript, ScriptError, ScriptFile, ScriptOptions, ScriptSource, write_script,
 };
 use crate::archive::{COPY_END, DataFileSummary, ManifestLargeObjects};
-use crate::catalog::{Keeper, open_foreign_tables};
+use crate::catalog::{Keeper, LargeObjectMetadata, open_foreign_tables};
 use crate::codec::Sha256Digest;
 use crate::ddl::inserts::{INSERTS_END, InsertWriter};
 use crate::ddl::{self, Fidelity};
@@ -59,7 +59,7 @@ pub(super) enum Answer {
 /// Writes the plan's entries as a script.
 pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpReport> {
     let began = Instant::now();
-    let DumpPlan { options, keeper, progress, entries, tables, warnings, .. } = plan;
+    let DumpPlan { options, mut keeper, progress, entries, tables, warnings, .. } = plan;
     let facts = keeper.database.facts.clone();
     let sequences = describe::sequences(&keeper.database, &entries);
     let place = options.place();
@@ -95,6 +95,11 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
     let feed =
         Feed { wants, chunks, progress: Arc::clone(&progress), began: (options.started, began) };
     let objects = large_object_groups(&keeper, &entries);
+    let large_object_metadata = match has_manifest {
+        true => LargeObjectMetadata::of(&keeper.database)?,
+        false => LargeObjectMetadata::default(),
+    };
+    keeper.forget_catalogs();
     let printed = Arc::clone(&entries);
     let writing =
         tokio::task::spawn_blocking(move || write(output, &printed, &script_options, feed));
@@ -139,12 +144,12 @@ pub(super) async fn run(plan: DumpPlan, interrupt: Interrupt) -> Result<DumpRepo
             settings,
             sequences,
             entries: &entries,
-            data: &data,
+            data,
             large_objects,
-            database: &keeper.database,
+            large_object_metadata,
         })
     };
-    let manifest = has_manifest.then(manifest).transpose()?;
+    let manifest = has_manifest.then(manifest);
     let finish = move || output.finish(manifest);
     let stored_bytes = tokio::task::spawn_blocking(finish)
         .await

@@ -180,6 +180,13 @@ impl Keeper {
         )
         .with_hint("dump when no migration is running, or leave changing schemas out with --exclude-schema"))
     }
+
+    /// Lets go of what was read and keeps session and snapshot: of many tables it is half of all that a dump
+    /// has in memory, and once the entries are made nobody asks for it.
+    pub fn forget_catalogs(&mut self) {
+        self.database = Database::new(self.database.facts.clone());
+        self.locked = BTreeMap::new();
+    }
 }
 
 impl fmt::Debug for Keeper {
