@@ -40,18 +40,10 @@ fn sketch() -> Database {
 fn add(database: &mut Database, name: &str, kind: Kind) -> DumpId {
     let oid = Oid(database.last_id() as u32 + 20_000);
     database.add(Object {
-        id: DumpId(0),
         catalog_id: CatalogId { class: Oid(1), oid },
-        name: name.into(),
         schema: Some("public".into()),
-        owner: None,
-        acl: Default::default(),
         wanted: Components::all(),
-        available: Components::DEFINITION,
-        dependencies: Vec::new(),
-        extension_member: false,
-        depends_on_extensions: Vec::new(),
-        kind,
+        ..Object::new(name.into(), kind)
     })
 }
 

@@ -187,12 +187,12 @@ async fn read_subscription_tables(reader: &mut Reader<'_>) -> Result<()> {
         let Some(&table) = reader.tables.get(&relation) else {
             return Err(inconsistent(format!("table with oid {relation} does not exist")));
         };
-        let kind = Kind::SubscriptionTable(SubscriptionTable {
+        let kind = Kind::SubscriptionTable(Box::new(SubscriptionTable {
             subscription,
             table,
             state: row.character("srsubstate")?,
             lsn: row.optional("srsublsn").map(str::to_owned),
-        });
+        }));
         let wanted = reader.selection.outside_schemas();
         let name = reader.database.object(table).name.clone();
         let place = CatalogId { class: relation, oid };

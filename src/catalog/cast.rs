@@ -40,7 +40,7 @@ pub(super) async fn read_casts(reader: &mut Reader<'_>) -> Result<()> {
             // Functions of built-in casts were not read and are not needed.
             function: if wanted.is_empty() { None } else { find_function(reader, function)? },
         };
-        reader.add(found, wanted, Kind::Cast(cast))?;
+        reader.add(found, wanted, Kind::Cast(Box::new(cast)))?;
     }
     Ok(())
 }

@@ -2,13 +2,14 @@
 //! `dumpTable` in `pg_dump.c`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::inheritance::interesting_oids;
 use super::{Reader, inconsistent, oid_array};
 use crate::connect::Row;
 use crate::error::Result;
 use crate::model::acl::Acl;
-use crate::model::table::{Column, NotNull};
+use crate::model::table::{Column, NotNull, RareColumn};
 use crate::model::{Components, Kind, Oid, ServerVersion};
 
 /// Returns the query for the columns of relations.
@@ -16,26 +17,30 @@ use crate::model::{Components, Kind, Oid, ServerVersion};
 /// The option `pg_attver`, which servers keep for themselves since the minor releases of November 2026
 /// (15.20), is left out as in the pg_dump of these releases: no server takes it from a script, and
 /// it is another in every database. pg_dump 18.6 does not know it and prints it.
+///
+/// What few columns have is looked up for these alone: as further joins it doubled the time, because the server
+/// then no longer reads the columns in the order of their index.
 fn columns(version: ServerVersion, oids: &str) -> String {
     let compression = if version.has_column_compression() { "a.attcompression" } else { "''" };
     let (not_null, constraints) = if version.has_table_not_null_constraints() {
         (
-            "co.oid as not_null_oid, co.conname as not_null_name, co.connoinherit as not_null_no_inherit,
-            co.conislocal as not_null_local, co.convalidated as not_null_valid,
-            pt.description as not_null_comment",
+            "case when not co.convalidated then co.oid end as not_null_oid, co.conname as not_null_name,
+            co.connoinherit as not_null_no_inherit, co.conislocal as not_null_local,
+            co.convalidated as not_null_valid, pt.description as not_null_comment",
             "left join pg_catalog.pg_constraint co on co.conrelid = a.attrelid and co.contype = 'n'
-                and co.conkey = array[a.attnum]
-            left join pg_catalog.pg_description pt on pt.classoid = co.tableoid and pt.objoid = co.oid
+                and co.conkey[1] = a.attnum
+            left join pg_catalog.pg_description pt
+                on pt.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and pt.objoid = co.oid
                 and pt.objsubid = 0 and co.convalidated",
         )
     } else {
         ("a.attnotnull", "")
     };
     format!(
-        "select a.attrelid, a.attnum, a.attname, a.attisdropped, a.attislocal, a.attidentity,
+        "select a.attrelid::pg_catalog.int4, a.attnum, a.attname, a.attisdropped, a.attislocal, a.attidentity,
             a.attgenerated, a.attstattarget, a.attstorage, t.typstorage,
             {compression} as attcompression,
-            pg_catalog.format_type(t.oid, a.atttypmod) as type_name,
+            case when a.atttypid <> 0 then pg_catalog.format_type(a.atttypid, a.atttypmod) end as type_name,
             case when a.attoptions is not null then pg_catalog.array_to_string(array(
                 select o from pg_catalog.unnest(a.attoptions) o
                 where not pg_catalog.starts_with(o, 'pg_attver=')), ', ') end as options,
@@ -43,13 +48,17 @@ fn columns(version: ServerVersion, oids: &str) -> String {
                 select pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value)
                 from pg_catalog.pg_options_to_table(a.attfdwoptions)
                 order by option_name), E',\\n    ') end as fdw_options,
-            cn.nspname as collation_schema, c.collname as collation_name,
+            case when a.attcollation <> t.typcollation then (
+                select cn.nspname from pg_catalog.pg_collation c
+                join pg_catalog.pg_namespace cn on cn.oid = c.collnamespace
+                where c.oid = a.attcollation) end as collation_schema,
+            case when a.attcollation <> t.typcollation then (
+                select c.collname from pg_catalog.pg_collation c
+                where c.oid = a.attcollation) end as collation_name,
             {not_null}
         from pg_catalog.unnest({oids}) as wanted(oid)
         join pg_catalog.pg_attribute a on a.attrelid = wanted.oid
         left join pg_catalog.pg_type t on t.oid = a.atttypid
-        left join pg_catalog.pg_collation c on c.oid = a.attcollation and a.attcollation <> t.typcollation
-        left join pg_catalog.pg_namespace cn on cn.oid = c.collnamespace
         {constraints}
         where a.attnum > 0
         order by a.attrelid, a.attnum"
@@ -65,21 +74,24 @@ pub(super) fn question(reader: &Reader<'_>) -> Option<String> {
 pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
     let Some(sql) = question(reader) else { return Ok(()) };
     let rows = reader.ask("read columns", &sql).await?;
+    let mut type_names = HashMap::new();
     for row in rows.iter() {
         let Some(&id) = reader.tables.get(&row.oid("attrelid")?) else { continue };
-        let relation = reader.database.object(id).name.clone();
         let invalid_not_null = row.optional("not_null_valid") == Some("f");
         if invalid_not_null && reader.options.schema {
             reader.invalid_not_nulls.push(row.oid("not_null_oid")?);
         }
         let names_inherited = reader.options.binary_upgrade;
-        let Some(table) = reader.database.table_mut(id) else { continue };
-        let column = column(&row, &relation, names_inherited && !table.is_partition)?;
+        let object = reader.database.object_mut(id);
+        let (relation, Kind::Table(table)) = (&object.name, &mut object.kind) else { continue };
+        let names_inherited = names_inherited && !table.is_partition;
+        let column = column(&row, relation, names_inherited, &mut type_names)?;
         if usize::try_from(column.number) != Ok(table.columns.len() + 1) {
             return Err(inconsistent(format!("the columns of relation {relation} have gaps")));
         }
         table.columns.push(column);
     }
+    drop(type_names);
     drop(rows);
     // Room for more is of no use any more, and of 20,000 tables it is as much as the columns themselves.
     for object in reader.database.objects_mut() {
@@ -90,15 +102,22 @@ pub(super) async fn read_columns(reader: &mut Reader<'_>) -> Result<()> {
     Ok(())
 }
 
-fn column(row: &Row<'_>, relation: &str, names_inherited: bool) -> Result<Column> {
-    let text = |column: &str| row.optional(column).unwrap_or_default().to_owned();
+/// Reads one column; `type_names` are those that were met before.
+fn column<'r>(
+    row: &Row<'r>,
+    relation: &str,
+    names_inherited: bool,
+    type_names: &mut HashMap<&'r str, Arc<str>>,
+) -> Result<Column> {
     let name = row.text("attname")?.to_owned();
     let dropped = row.boolean("attisdropped")?;
     let storage = row.character("attstorage")?;
+    let type_name = row.optional("type_name").unwrap_or_default();
+    let type_name = Arc::clone(type_names.entry(type_name).or_insert_with(|| type_name.into()));
     Ok(Column {
         number: row.integer("attnum")?,
         dropped,
-        type_name: text("type_name"),
+        type_name,
         local: row.boolean("attislocal")?,
         identity: row.character("attidentity")?,
         generated: row.character("attgenerated")?,
@@ -109,16 +128,24 @@ fn column(row: &Row<'_>, relation: &str, names_inherited: bool) -> Result<Column
         storage,
         type_storage: if dropped { storage } else { row.character("typstorage")? },
         compression: row.character("attcompression")?,
-        options: text("options"),
-        fdw_options: text("fdw_options"),
-        collation: match (row.optional("collation_schema"), row.optional("collation_name")) {
-            (Some(schema), Some(name)) => Some(Box::new((schema.to_owned(), name.to_owned()))),
-            _ => None,
-        },
+        rare: rare(row),
         not_null: not_null(row, relation, &name, names_inherited)?,
         default: None,
         name,
     })
+}
+
+fn rare(row: &Row<'_>) -> Option<Box<RareColumn>> {
+    let text = |column: &str| row.optional(column).unwrap_or_default().to_owned();
+    let rare = RareColumn {
+        options: text("options"),
+        fdw_options: text("fdw_options"),
+        collation: row
+            .optional("collation_schema")
+            .zip(row.optional("collation_name"))
+            .map(|(schema, name)| (schema.to_owned(), name.to_owned())),
+    };
+    (rare != RareColumn::default()).then(|| Box::new(rare))
 }
 
 /// Returns the valid not-null constraint of a column.
@@ -142,11 +169,14 @@ fn not_null(
         return Ok(None);
     }
     let comment = row.optional("not_null_comment");
-    let is_usual = name == format!("{relation}_{column}_not_null");
+    let is_usual = name
+        .strip_prefix(relation)
+        .and_then(|rest| rest.strip_prefix('_')?.strip_prefix(column))
+        .is_some_and(|rest| rest == "_not_null");
     let local = row.boolean("not_null_local")?;
     let is_named = comment.is_some() || !is_usual || names_inherited && !local;
     Ok(Some(NotNull {
-        name: is_named.then(|| name.to_owned()),
+        name: is_named.then(|| name.into()),
         local,
         no_inherit: row.boolean("not_null_no_inherit")?,
         comment: comment.map(|comment| Box::new((name.to_owned(), comment.to_owned()))),

@@ -9,7 +9,7 @@ use super::{Reader, inconsistent, oid_array};
 use crate::connect::Row;
 use crate::error::Result;
 use crate::model::constraint::{Constraint, ConstraintOwner, ForeignKey};
-use crate::model::{CatalogId, Components, DumpId, Kind, Oid};
+use crate::model::{Components, DumpId, Kind, Oid};
 
 fn invalid_not_nulls(oids: &str) -> String {
     format!(
@@ -107,7 +107,7 @@ fn add(reader: &mut Reader<'_>, row: &Row<'_>, table: DumpId) -> Result<DumpId> 
     };
     let wanted = reader.database.object(table).wanted;
     let name = row.text("conname")?.to_owned();
-    reader.add_part(row, name, table, wanted, Kind::Constraint(constraint))
+    reader.add_part(row, name, table, wanted, Kind::Constraint(Box::new(constraint)))
 }
 
 /// The clones that a partition gets from its parent's foreign key come with it and are left out.
@@ -179,9 +179,4 @@ fn collect_attachments(reader: &Reader<'_>, index: DumpId, attachments: &mut Vec
             collect_attachments(reader, attach.partition, attachments);
         }
     }
-}
-
-/// Returns the place of a constraint in the catalogs from the columns that an index query gives.
-pub(super) fn place(row: &Row<'_>) -> Result<CatalogId> {
-    Ok(CatalogId { class: row.oid("constraint_class")?, oid: row.oid("constraint_oid")? })
 }

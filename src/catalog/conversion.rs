@@ -23,7 +23,7 @@ pub(super) async fn read_conversions(reader: &mut Reader<'_>) -> Result<()> {
             function: row.text("conproc")?.to_owned(),
             is_default: row.boolean("condefault")?,
         };
-        reader.add(found, in_schema, Kind::Conversion(conversion))?;
+        reader.add(found, in_schema, Kind::Conversion(Box::new(conversion)))?;
     }
     Ok(())
 }

@@ -5,8 +5,11 @@ use crate::error::Result;
 use crate::model::{CatalogId, Kind};
 
 /// Every edge apart from pins and extension membership; what belongs to a member of an operator family
-/// is charged to the family. Ordered so that the edges of one object come together.
-pub(super) const QUERY: &str = "select classid, objid, refclassid, refobjid, deptype
+/// is charged to the family. Ordered so that the edges of one object come together; those of one object come as
+/// the sort of the server leaves them, which is why the cast, that saves a third of the time, stands outside.
+pub(super) const QUERY: &str = "select classid::pg_catalog.int4, objid::pg_catalog.int4,
+        refclassid::pg_catalog.int4, refobjid::pg_catalog.int4, deptype
+    from (select classid, objid, refclassid, refobjid, deptype
     from pg_catalog.pg_depend
     where deptype <> 'p' and deptype <> 'e'
     union all
@@ -23,7 +26,7 @@ pub(super) const QUERY: &str = "select classid, objid, refclassid, refobjid, dep
     where d.deptype not in ('p', 'e', 'i')
       and d.classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass
       and not (d.refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass and p.amprocfamily = d.refobjid)
-    order by 1, 2";
+    order by 1, 2) as edge";
 
 /// The extensions that objects depend on without being members. pg_dump asks for them object by object
 /// and takes the order of the index, which is that of the rows.
@@ -57,7 +60,7 @@ pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
         let from = CatalogId { class: row.oid("classid")?, oid: row.oid("objid")? };
         let Some(from) = reader.database.find(from) else { continue };
         let extension = row.text("extname")?.to_owned();
-        reader.database.object_mut(from).depends_on_extensions.push(extension);
+        reader.database.depends_on_extensions.entry(from).or_default().push(extension);
     }
     Ok(())
 }

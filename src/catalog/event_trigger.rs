@@ -22,7 +22,7 @@ pub(super) async fn read_event_triggers(reader: &mut Reader<'_>) -> Result<()> {
             function: row.text("function")?.to_owned(),
             enabled: row.character("evtenabled")?,
         };
-        reader.add(found, wanted, Kind::EventTrigger(trigger))?;
+        reader.add(found, wanted, Kind::EventTrigger(Box::new(trigger)))?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(super) async fn read_extensions(reader: &mut Reader<'_>) -> Result<()> {
             configuration,
             contents: wanted,
         };
-        reader.add(found, wanted, Kind::Extension(extension))?;
+        reader.add(found, wanted, Kind::Extension(Box::new(extension)))?;
     }
     Ok(())
 }

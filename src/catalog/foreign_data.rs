@@ -51,7 +51,7 @@ pub(super) async fn read_wrappers(reader: &mut Reader<'_>) -> Result<()> {
             validator: reference(&row, "fdwvalidator")?,
             options: array(&row, "options")?,
         };
-        reader.add(found, wanted, Kind::ForeignDataWrapper(wrapper))?;
+        reader.add(found, wanted, Kind::ForeignDataWrapper(Box::new(wrapper)))?;
     }
     Ok(())
 }

@@ -14,13 +14,15 @@ use crate::model::{Components, DumpId, Kind, Oid};
 const QUERY: &str = "select inhrelid, inhparent from pg_catalog.pg_inherits
     order by inhrelid, inhseqno";
 
-/// Reads all pairs of child and parent that are relations; those between indexes are told by the
-/// indexes themselves.
+/// Reads all pairs of child and parent, relations and indexes.
 pub(super) async fn read_inheritance(reader: &mut Reader<'_>) -> Result<()> {
     let rows = reader.session.query("read inheritance", QUERY).await?;
     for row in rows.iter() {
-        let Some(&child) = reader.tables.get(&row.oid("inhrelid")?) else { continue };
-        let parent_oid = row.oid("inhparent")?;
+        let (child_oid, parent_oid) = (row.oid("inhrelid")?, row.oid("inhparent")?);
+        let Some(&child) = reader.tables.get(&child_oid) else {
+            reader.index_parents.insert(child_oid, parent_oid);
+            continue;
+        };
         let Some(&parent) = reader.tables.get(&parent_oid) else {
             return Err(inconsistent(format!(
                 "the parent {parent_oid} of relation {} does not exist",

@@ -217,7 +217,7 @@ pub async fn read(
 /// Sends the questions that need to know nothing first, in the order in which the answers are used.
 fn ask_at_once(reader: &mut Reader<'_>) -> Result<()> {
     let CatalogOptions { privileges, comments, security_labels, .. } = *reader.options;
-    let version = reader.version();
+    let relations = table::relations(reader);
     let functions = function::with_members(reader, function::LIST);
     let questions = &mut reader.questions;
     questions.ahead(Voice::Keeper, "read roles", ROLES.to_owned())?;
@@ -228,7 +228,7 @@ fn ask_at_once(reader: &mut Reader<'_>) -> Result<()> {
     questions.ahead(Voice::Keeper, "read extensions", extension::EXTENSIONS.to_owned())?;
     questions.ahead(Voice::Keeper, "read members of extensions", extension::MEMBERS.to_owned())?;
     questions.ahead(Voice::Keeper, "read schemas", schema::QUERY.to_owned())?;
-    questions.ahead(Voice::Keeper, "read relations", table::relations(version))?;
+    questions.ahead(Voice::Keeper, "read relations", relations)?;
     questions.ahead(Voice::Second, "read functions", functions)?;
     questions.ahead(Voice::Second, "read types", types::LIST.to_owned())?;
     questions.ahead(Voice::Second, "read dependencies", dependency::QUERY.to_owned())?;
@@ -248,12 +248,12 @@ fn ask_at_once(reader: &mut Reader<'_>) -> Result<()> {
 
 /// Sends the questions about parts of relations when it is known which relations matter.
 ///
-/// Those about columns and foreign keys look into the catalogs only. The others open the relations, which the
+/// Those about columns, defaults and foreign keys look into the catalogs only. The others open relations, which the
 /// keeper's session has done before, when it locked them: there it is cheaper, too.
 fn ask_about_relations(reader: &mut Reader<'_>) -> Result<()> {
     let questions = [
         (Voice::Second, "read columns", column::question(reader)),
-        (Voice::Keeper, "read defaults of columns", column_default::question(reader)),
+        (Voice::Second, "read defaults of columns", column_default::question(reader)),
         (Voice::Keeper, "read check constraints", constraint::check_question(reader)),
         (Voice::Keeper, "read indexes", index::question(reader)),
         (Voice::Second, "read foreign keys", constraint::foreign_key_question(reader)),
@@ -291,6 +291,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) tables: HashMap<Oid, DumpId>,
     /// Direct parents of every relation that has some, in `inhseqno` order.
     inheritance: HashMap<DumpId, Vec<DumpId>>,
+    /// The index above an index of a partition, by oid of `pg_class`.
+    index_parents: HashMap<Oid, Oid>,
     /// Not-null constraints that are not validated, by oid of `pg_constraint` (18+).
     invalid_not_nulls: Vec<Oid>,
     /// Types by oid of `pg_type`.
@@ -376,6 +378,7 @@ impl<'a> Reader<'a> {
             schemas: HashMap::new(),
             tables: HashMap::new(),
             inheritance: HashMap::new(),
+            index_parents: HashMap::new(),
             invalid_not_nulls: Vec::new(),
             types: HashMap::new(),
             type_names: HashMap::new(),
@@ -466,20 +469,9 @@ impl<'a> Reader<'a> {
             Some(oid) => Some(self.role_name(oid)?),
             None => None,
         };
-        let mut object = Object {
-            id: DumpId(0),
-            catalog_id,
-            name,
-            schema,
-            owner,
-            acl,
-            wanted,
-            available,
-            dependencies: Vec::new(),
-            extension_member: false,
-            depends_on_extensions: Vec::new(),
-            kind,
-        };
+        let acl = (acl != Acl::default()).then(|| Box::new(acl));
+        let mut object =
+            Object { catalog_id, schema, owner, acl, wanted, available, ..Object::new(name, kind) };
         self.apply_membership(&mut object);
         Ok(self.database.add(object))
     }
@@ -494,18 +486,11 @@ impl<'a> Reader<'a> {
     ) -> DumpId {
         let model = self.database.object(like);
         let object = Object {
-            id: DumpId(0),
-            catalog_id: CatalogId::default(),
-            name,
             schema: model.schema.clone(),
             owner: model.owner.clone(),
-            acl: Acl::default(),
             wanted,
             available: Components::DEFINITION | Components::DATA,
-            dependencies: Vec::new(),
-            extension_member: false,
-            depends_on_extensions: Vec::new(),
-            kind,
+            ..Object::new(name, kind)
         };
         self.database.add(object)
     }
@@ -535,18 +520,11 @@ impl<'a> Reader<'a> {
     ) -> DumpId {
         let relation = self.database.object(of);
         let object = Object {
-            id: DumpId(0),
             catalog_id,
-            name,
             schema: relation.schema.clone(),
             owner: relation.owner.clone(),
-            acl: Acl::default(),
             wanted,
-            available: Components::DEFINITION,
-            dependencies: Vec::new(),
-            extension_member: false,
-            depends_on_extensions: Vec::new(),
-            kind,
+            ..Object::new(name, kind)
         };
         self.database.add(object)
     }
@@ -592,20 +570,8 @@ impl<'a> Reader<'a> {
             ("PRE-DATA BOUNDARY", Kind::PreDataBoundary),
             ("POST-DATA BOUNDARY", Kind::PostDataBoundary),
         ] {
-            self.database.add(Object {
-                id: DumpId(0),
-                catalog_id: CatalogId::default(),
-                name: name.to_owned(),
-                schema: None,
-                owner: None,
-                acl: Acl::default(),
-                wanted: Components::empty(),
-                available: Components::empty(),
-                dependencies: Vec::new(),
-                extension_member: false,
-                depends_on_extensions: Vec::new(),
-                kind,
-            });
+            let available = Components::empty();
+            self.database.add(Object { available, ..Object::new(name.to_owned(), kind) });
         }
     }
 }

@@ -91,7 +91,7 @@ pub(super) async fn read_operator_families(reader: &mut Reader<'_>) -> Result<()
             access_method: row.text("amname")?.to_owned(),
             members: OperatorMembers::default(),
         };
-        let id = reader.add(found, in_schema, Kind::OperatorFamily(family))?;
+        let id = reader.add(found, in_schema, Kind::OperatorFamily(Box::new(family)))?;
         if reader.database.object(id).wanted.contains(Components::DEFINITION) {
             wanted.insert(oid, Owner { id, family: oid });
         }

@@ -55,7 +55,7 @@ pub(super) async fn read_policies(reader: &mut Reader<'_>) -> Result<()> {
             using: text("using_expression"),
             with_check: text("check_expression"),
         };
-        let policy = Kind::Policy(Policy { table, definition: Some(definition) });
+        let policy = Kind::Policy(Box::new(Policy { table, definition: Some(definition) }));
         let name = row.text("polname")?.to_owned();
         let id = reader.add_part(&row, name, table, Components::all(), policy)?;
         reader.database.object_mut(id).available |= Components::POLICY;
@@ -69,7 +69,7 @@ pub(super) async fn read_policies(reader: &mut Reader<'_>) -> Result<()> {
 fn add_enabling(reader: &mut Reader<'_>, oid: Oid, table: DumpId) {
     let name = reader.database.object(table).name.clone();
     let place = CatalogId { class: Oid::ZERO, oid };
-    let policy = Kind::Policy(Policy { table, definition: None });
+    let policy = Kind::Policy(Box::new(Policy { table, definition: None }));
     let id = reader.add_part_at(place, name, table, Components::all(), policy);
     reader.database.object_mut(id).available |= Components::POLICY;
     reader.database.object_mut(table).available |= Components::POLICY;

@@ -98,7 +98,7 @@ async fn read_publication_tables(
         let member =
             PublicationTable { publication, table, columns, filter: optional(&row, "filter") };
         let wanted = reader.selection.outside_schemas();
-        let id = reader.add(found, wanted, Kind::PublicationTable(member))?;
+        let id = reader.add(found, wanted, Kind::PublicationTable(Box::new(member)))?;
         own_like(reader, id, publication);
         let schema = reader.database.object(table).schema.clone();
         reader.database.object_mut(id).schema = schema;

@@ -1,8 +1,8 @@
 //! Questions that are sent before their answers are needed, so that server and client work at the same time.
 //!
 //! ```text
-//! keeper   relations ──── defaults ─ checks ─ indexes ── ...                what may open a table
-//! second   functions ─ types ─ dependencies ─ ... ─ columns ─ foreign keys  what does not
+//! keeper   relations ──── checks ─ indexes ── ...                                      what may open a table
+//! second   functions ─ types ─ dependencies ─ ... ─ columns ─ defaults ─ foreign keys  what does not
 //! client      relations, functions, types ... ── columns ─ defaults ─ checks ─ indexes ── ...
 //! ```
 //!

@@ -13,14 +13,18 @@ use crate::sql::parse_array;
 /// How many relations one query asks about: histograms are large, and are kept as text only once.
 const RELATIONS_PER_QUERY: usize = 500;
 
-/// Returns the columns of `pg_class`, under the alias `class`, that [`add`] takes from a row.
-pub(super) fn columns(version: ServerVersion, class: &str) -> String {
+/// Returns the columns of `pg_class`, under the alias `class`, that [`add`] takes from a row beside `relpages` when
+/// statistics are wanted; they follow another column.
+pub(super) fn columns(wanted: bool, version: ServerVersion, class: &str) -> String {
+    if !wanted {
+        return String::new();
+    }
     let frozen = if version.has_all_frozen_count() {
         format!("{class}.relallfrozen")
     } else {
         "null::int4".to_owned()
     };
-    format!("{class}.relpages, {class}.reltuples, {class}.relallvisible, {frozen} as relallfrozen")
+    format!(", {class}.reltuples, {class}.relallvisible, {frozen} as relallfrozen")
 }
 
 /// Adds the statistics of a relation when they are wanted; columns come with [`read_columns`].

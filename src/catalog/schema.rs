@@ -27,8 +27,9 @@ pub(super) async fn read_schemas(reader: &mut Reader<'_>) -> Result<()> {
             let owner = quote_acl_role(&reader.role_name(owner_oid)?);
             let items = [format!("{owner}=UC/{owner}"), format!("=U/{owner}")];
             let object = reader.database.object_mut(id);
-            object.acl.initial = Some(build_array(items.iter().map(String::as_str)));
-            object.acl.initial_kind = Some('i');
+            let acl = object.acl.get_or_insert_default();
+            acl.initial = Some(build_array(items.iter().map(String::as_str)));
+            acl.initial_kind = Some('i');
             object.available |= Components::ACL;
             if decision.creation == SchemaCreation::MadeByInitdb {
                 // A comment that is missing is a difference from what initdb makes.

@@ -5,23 +5,28 @@ use crate::connect::Row;
 use crate::error::Result;
 use crate::model::sequence::OwningColumn;
 use crate::model::table::{ForeignTable, Table};
-use crate::model::{Components, DumpId, Kind, Oid, ServerVersion};
+use crate::model::{Components, DumpId, Kind, Oid};
 use crate::sql::parse_options;
 
 /// All relations that are dumped or that others depend on; ordered because the order decides which
 /// dependency loop is found first.
-pub(super) fn relations(version: ServerVersion) -> String {
-    let statistics = relation_statistics::columns(version, "c");
+pub(super) fn relations(reader: &Reader<'_>) -> String {
+    let statistics = relation_statistics::columns(reader.options.statistics, reader.version(), "c");
     format!(
         "select c.tableoid, c.oid, c.relname, c.relnamespace, c.relkind, c.relowner,
         c.relacl,
-        acldefault(case when c.relkind = 'S' then 's'::\"char\" else 'r'::\"char\" end, c.relowner) as acldefault,
+        case when c.relacl is not null or c.oid in (
+                select objoid from pg_catalog.pg_init_privs
+                where classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and objsubid = 0)
+            then pg_catalog.acldefault(
+                case when c.relkind = 'S' then 's'::\"char\" else 'r'::\"char\" end, c.relowner)
+            end as acldefault,
         c.relpersistence, c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
         c.relhasindex, c.relhasrules, c.relhastriggers, c.relchecks, c.relispartition,
         array_remove(array_remove(c.reloptions, 'check_option=local'), 'check_option=cascaded') as reloptions,
         case when 'check_option=local' = any (c.reloptions) then 'LOCAL'
             when 'check_option=cascaded' = any (c.reloptions) then 'CASCADED' end as check_option,
-        {statistics}, tc.relpages as toast_pages, tc.reloptions as toast_reloptions,
+        c.relpages{statistics}, tc.relpages as toast_pages, tc.reloptions as toast_reloptions,
         s.spcname, am.amname, d.refobjid as owning_table, d.refobjsubid as owning_column,
         d.deptype = 'i' as is_identity, ft.ftserver
     from pg_catalog.pg_class c
@@ -38,8 +43,9 @@ pub(super) fn relations(version: ServerVersion) -> String {
 }
 
 pub(super) async fn read_tables(reader: &mut Reader<'_>) -> Result<()> {
-    let sql = relations(reader.version());
+    let sql = relations(reader);
     let rows = reader.ask("read relations", &sql).await?;
+    reader.database.expect(rows.len());
     for row in rows.iter() {
         let found = Found::new(&row, "relname")?
             .in_schema(&row, "relnamespace")?

@@ -99,6 +99,7 @@ pub(super) async fn add_table_data(reader: &mut Reader<'_>) -> Result<()> {
         .filter(|object| matches!(&object.kind, Kind::Table(table) if table.relkind == 'S' || !only_sequences))
         .map(|object| object.id)
         .collect();
+    reader.database.expect(tables.len());
     for table in tables {
         add(reader, table, String::new());
     }

@@ -66,7 +66,7 @@ pub(super) async fn read_templates(reader: &mut Reader<'_>) -> Result<()> {
             init: reference(&row, "tmplinit")?,
             lexize: row.text("tmpllexize")?.to_owned(),
         };
-        reader.add(found, in_schema, Kind::TextSearchTemplate(template))?;
+        reader.add(found, in_schema, Kind::TextSearchTemplate(Box::new(template)))?;
     }
     Ok(())
 }
@@ -82,7 +82,7 @@ pub(super) async fn read_dictionaries(reader: &mut Reader<'_>) -> Result<()> {
             template: pair(&row, "template_schema", "tmplname").unwrap_or_default(),
             options: optional(&row, "dictinitoption"),
         };
-        reader.add(found, in_schema, Kind::TextSearchDictionary(dictionary))?;
+        reader.add(found, in_schema, Kind::TextSearchDictionary(Box::new(dictionary)))?;
     }
     Ok(())
 }
@@ -100,7 +100,8 @@ pub(super) async fn read_configurations(reader: &mut Reader<'_>) -> Result<()> {
             parser: pair(&row, "parser_schema", "prsname").unwrap_or_default(),
             mappings: Vec::new(),
         };
-        let id = reader.add(found, in_schema, Kind::TextSearchConfiguration(configuration))?;
+        let id =
+            reader.add(found, in_schema, Kind::TextSearchConfiguration(Box::new(configuration)))?;
         if reader.database.object(id).wanted.contains(Components::DEFINITION) {
             wanted.insert(oid, id);
         }

@@ -35,7 +35,7 @@ pub(super) async fn read_transforms(reader: &mut Reader<'_>) -> Result<()> {
             from_sql: function("trffromsql")?,
             to_sql: function("trftosql")?,
         };
-        reader.add(found, wanted, Kind::Transform(transform))?;
+        reader.add(found, wanted, Kind::Transform(Box::new(transform)))?;
     }
     Ok(())
 }

@@ -19,7 +19,10 @@ use crate::model::{CatalogId, Components, DumpId, Kind, Object, Oid, ServerVersi
 
 pub(super) const LIST: &str =
     "select t.tableoid, t.oid, t.typname, t.typnamespace, t.typowner, t.typacl,
-        pg_catalog.acldefault('T', t.typowner) as acldefault, t.typtype, t.typisdefined, t.typrelid,
+        case when t.typacl is not null or t.oid in (
+                select objoid from pg_catalog.pg_init_privs
+                where classoid = 'pg_catalog.pg_type'::pg_catalog.regclass)
+            then pg_catalog.acldefault('T', t.typowner) end as acldefault, t.typtype, t.typisdefined, t.typrelid,
         c.relkind,
         t.typname like '\\_%' and t.typelem <> 0 and e.typarray = t.oid as is_array
     from pg_catalog.pg_type t
@@ -87,6 +90,8 @@ const RANGES: &str = "select r.rngtypid, pg_catalog.format_type(r.rngsubtype, nu
 
 pub(super) async fn read_types(reader: &mut Reader<'_>) -> Result<()> {
     let rows = reader.ask("read types", LIST).await?;
+    // Half of them are array types, each with the announcement that goes with it.
+    reader.database.expect(rows.len() + rows.len() / 2);
     let constraints = read_domain_constraints(reader, rows.iter()).await?;
     let mut wanted = Wanted::default();
     for row in rows.iter() {
@@ -259,7 +264,7 @@ fn add_domain_constraints(reader: &mut Reader<'_>, domain: DumpId, found: &[Doma
     let mut checks = Vec::new();
     let mut not_null = Vec::new();
     for constraint in found {
-        let kind = Kind::Constraint(Constraint {
+        let kind = Kind::Constraint(Box::new(Constraint {
             owner: ConstraintOwner::Domain(domain),
             contype: constraint.contype,
             definition: constraint.definition.clone(),
@@ -272,7 +277,7 @@ fn add_domain_constraints(reader: &mut Reader<'_>, domain: DumpId, found: &[Doma
             // One that is not validated holds for new values only; made inside CREATE DOMAIN it would
             // hold for all.
             separate: !constraint.validated,
-        });
+        }));
         let id = add_beside(reader, domain, constraint.catalog_id, &constraint.name, kind);
         reader.database.object_mut(id).wanted = Components::all();
         if constraint.validated {
@@ -308,18 +313,10 @@ fn add_beside(
 ) -> DumpId {
     let like = reader.database.object(like);
     let object = Object {
-        id: like.id,
         catalog_id,
-        name: name.to_owned(),
         schema: like.schema.clone(),
         owner: like.owner.clone(),
-        acl: Default::default(),
-        wanted: Components::empty(),
-        available: Components::DEFINITION,
-        dependencies: Vec::new(),
-        extension_member: false,
-        depends_on_extensions: Vec::new(),
-        kind,
+        ..Object::new(name.to_owned(), kind)
     };
     reader.database.add(object)
 }

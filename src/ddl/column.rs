@@ -26,7 +26,7 @@ pub(super) fn definition(writer: &Writer<'_>, table: &Table, column: &Column) ->
         text.push(' ');
         text.push_str(&clause);
     }
-    if let Some((schema, name)) = column.collation.as_deref() {
+    if let Some((schema, name)) = column.collation() {
         text.push_str(&format!(" COLLATE {}", writer.quoting.qualified(schema, name)));
     }
     Some(text)
@@ -92,11 +92,11 @@ pub(super) fn settings(writer: &Writer<'_>, table_name: &str, table: &Table) -> 
                 text.push_str(&format!("{alter} SET COMPRESSION {method};\n"));
             }
         }
-        if !column.options.is_empty() {
-            text.push_str(&format!("{alter} SET ({});\n", column.options));
+        if let Some(options) = column.options() {
+            text.push_str(&format!("{alter} SET ({options});\n"));
         }
-        if table.relkind == 'f' && !column.fdw_options.is_empty() {
-            text.push_str(&format!("{alter} OPTIONS (\n    {}\n);\n", column.fdw_options));
+        if let Some(options) = column.fdw_options().filter(|_| table.relkind == 'f') {
+            text.push_str(&format!("{alter} OPTIONS (\n    {options}\n);\n"));
         }
     }
     text

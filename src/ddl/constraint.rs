@@ -1,7 +1,7 @@
 //! Constraints of tables that are printed after their table, and foreign keys (`dumpConstraint` in
 //! `pg_dump.c`). Those of domains are in `types`.
 
-use super::index::{cluster, depends_on_extensions, qualified, replica_identity};
+use super::index::{cluster, qualified, replica_identity};
 use super::storage_parameters::storage_parameters;
 use super::{Target, Writer};
 use crate::model::constraint::{Constraint, ForeignKey};
@@ -116,7 +116,7 @@ fn index_constraint(
     definition.push_str(&cluster(writer, index_object, index));
     definition.push_str(&replica_identity(writer, index_object, index));
     let index_name = qualified(writer, index_id);
-    definition.push_str(&depends_on_extensions(writer, index_object, "INDEX", &index_name));
+    definition.push_str(&writer.extension_dependencies(index_object, "INDEX", &index_name));
     let drop = format!("{alter} DROP CONSTRAINT {name};\n");
     let tablespace = Some(index.tablespace.clone());
     push(writer, object, table, "CONSTRAINT", definition, drop, tablespace);

@@ -28,7 +28,7 @@ pub(super) fn create_default_acl(
         owner,
         prefix: &prefix,
     };
-    let definition = acl::statements(&target, &object.acl).map_err(|source| {
+    let definition = acl::statements(&target, object.acl()).map_err(|source| {
         let message = format!("could not understand the default privileges of role {owner}");
         Error::new(ErrorKind::Server, message).with_source(source)
     })?;

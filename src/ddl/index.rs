@@ -18,7 +18,7 @@ pub(super) fn create_index(writer: &mut Writer<'_>, object: &Object, index: &Ind
                 "ALTER INDEX {name} ALTER COLUMN {column} SET STATISTICS {target};\n"
             ));
         }
-        definition.push_str(&depends_on_extensions(writer, object, "INDEX", &name));
+        definition.push_str(&writer.extension_dependencies(object, "INDEX", &name));
         definition.push_str(&replica_identity(writer, object, index));
         let mut entry = writer.entry(object, "INDEX", &object.name, Section::PostData);
         entry.namespace = table.schema.clone();
@@ -72,24 +72,6 @@ pub(super) fn replica_identity(writer: &Writer<'_>, object: &Object, index: &Ind
     let table = writer.qualified(writer.database.object(index.table));
     let name = writer.identifier(&object.name);
     format!("\nALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {name};\n")
-}
-
-/// Returns the DEPENDS ON EXTENSION lines of an object.
-///
-/// Each begins on a new line and none ends one: what follows in pg_dump's text follows on the same line.
-pub(super) fn depends_on_extensions(
-    writer: &Writer<'_>,
-    object: &Object,
-    word: &str,
-    name: &str,
-) -> String {
-    object
-        .depends_on_extensions
-        .iter()
-        .map(|extension| {
-            format!("\nALTER {word} {name} DEPENDS ON EXTENSION {};", writer.identifier(extension))
-        })
-        .collect()
 }
 
 fn table_of<'a>(writer: &Writer<'a>, index: DumpId) -> &'a Object {

@@ -1,7 +1,6 @@
 //! Relations: tables of every sort, views, materialized views (`dumpTable`, `dumpTableSchema` in
 //! `pg_dump.c`). Sequences are relations too; their text is in `sequence`.
 
-use super::index::depends_on_extensions;
 use super::storage_parameters::storage_parameters;
 use super::{
     AclTarget, Fidelity, Target, Writer, binary_upgrade, column, constraint, sequence, view,
@@ -120,7 +119,7 @@ fn create_stored(writer: &Writer<'_>, object: &Object, table: &Table, word: &str
     text.push_str(";\n");
     if table.relkind == 'm' {
         let name = writer.qualified(object);
-        text.push_str(&depends_on_extensions(writer, object, word, &name));
+        text.push_str(&writer.extension_dependencies(object, word, &name));
     }
     text
 }
@@ -176,7 +175,7 @@ fn checks<'a>(
     table.checks.iter().filter_map(move |&id| {
         let object = database.object(id);
         match &object.kind {
-            Kind::Constraint(constraint) => Some((object, constraint)),
+            Kind::Constraint(constraint) => Some((object, constraint.as_ref())),
             _ => None,
         }
     })

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::index::depends_on_extensions;
 use super::rule::on_table;
 use super::{Fidelity, Writer};
 use crate::model::trigger::Trigger;
@@ -35,7 +34,7 @@ pub(super) fn create_trigger(writer: &mut Writer<'_>, object: &Object, trigger: 
         } else {
             let mut definition = format!("{};\n", trigger.definition);
             let named = format!("{name} ON {table_name}");
-            definition.push_str(&depends_on_extensions(writer, object, "TRIGGER", &named));
+            definition.push_str(&writer.extension_dependencies(object, "TRIGGER", &named));
             if state != "ENABLE" {
                 definition.push_str(&set_state);
             }

@@ -45,7 +45,7 @@ pub(super) fn dummy_query(writer: &Writer<'_>, view: &Table) -> String {
         .iter()
         .filter(|column| !column.dropped)
         .map(|column| {
-            let collation = match column.collation.as_deref() {
+            let collation = match column.collation() {
                 Some((schema, name)) => {
                     format!(" COLLATE {}", writer.quoting.qualified(schema, name))
                 }

@@ -154,9 +154,10 @@ impl<'a> Writer<'a> {
         word: &str,
         qualified: &str,
     ) -> String {
-        object
-            .depends_on_extensions
-            .iter()
+        let extensions = self.database.depends_on_extensions.get(&object.id);
+        extensions
+            .into_iter()
+            .flatten()
             .map(|extension| {
                 let extension = self.identifier(extension);
                 format!("\nALTER {word} {qualified} DEPENDS ON EXTENSION {extension};")
@@ -312,7 +313,7 @@ impl<'a> Writer<'a> {
             owner: object.owner.as_deref(),
             entries: &entries,
         };
-        self.acl_entry(&target, &object.acl)
+        self.acl_entry(&target, object.acl())
     }
 
     /// Writes privileges, unless the statements for them are none.

@@ -72,6 +72,8 @@ pub struct Database {
     pub comments: HashMap<CatalogId, Vec<(i32, String)>>,
     /// Security labels by object: sub-object number, provider, label.
     pub security_labels: HashMap<CatalogId, Vec<(i32, String, String)>>,
+    /// Names of the extensions that an object depends on without being a member (`DEPENDS ON EXTENSION`).
+    pub depends_on_extensions: HashMap<DumpId, Vec<String>>,
     /// Role names by oid.
     pub roles: HashMap<Oid, String>,
     /// What pg_upgrade needs, when the dump is made for it.
@@ -90,10 +92,17 @@ impl Database {
             by_catalog_id: HashMap::new(),
             comments: HashMap::new(),
             security_labels: HashMap::new(),
+            depends_on_extensions: HashMap::new(),
             roles: HashMap::new(),
             upgrade: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// Makes room for a number of objects, and for some that come in between: a long list that grows by doubling is
+    /// three times in memory while it is copied.
+    pub fn expect(&mut self, more: usize) {
+        self.objects.reserve_exact(more + 4096);
     }
 
     /// Adds an object, gives it the next id and returns that id.

@@ -68,6 +68,16 @@ impl CatalogId {
         CatalogId { class: Oid(1255), oid }
     }
 
+    /// Returns the place of a default (`pg_attrdef`).
+    pub fn column_default(oid: Oid) -> CatalogId {
+        CatalogId { class: Oid(2604), oid }
+    }
+
+    /// Returns the place of a constraint (`pg_constraint`).
+    pub fn constraint(oid: Oid) -> CatalogId {
+        CatalogId { class: Oid(2606), oid }
+    }
+
     /// Returns the place of a large object (`pg_largeobject`, which stands for its metadata too).
     pub fn large_object(oid: Oid) -> CatalogId {
         CatalogId { class: Oid(2613), oid }

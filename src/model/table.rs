@@ -1,5 +1,7 @@
 //! Relations: tables of every sort, views, materialized views, sequences.
 
+use std::sync::Arc;
+
 use super::sequence::{OwningColumn, Sequence};
 use super::{DumpId, Oid};
 
@@ -94,7 +96,7 @@ pub struct ForeignTable {
     pub options: String,
 }
 
-/// One column of a relation.
+/// One column of a relation. Kept small, because there are more of them than of anything else.
 #[derive(Debug, Clone, Default)]
 pub struct Column {
     /// `attnum`.
@@ -103,8 +105,8 @@ pub struct Column {
     pub name: String,
     /// `attisdropped`.
     pub dropped: bool,
-    /// `format_type`.
-    pub type_name: String,
+    /// `format_type`, which many columns share.
+    pub type_name: Arc<str>,
     /// `attislocal`.
     pub local: bool,
     /// `attidentity`, `' '` for none.
@@ -119,23 +121,49 @@ pub struct Column {
     pub type_storage: char,
     /// `attcompression`, `' '` for the default.
     pub compression: char,
-    /// `attoptions` joined with `, `.
-    pub options: String,
-    /// `attfdwoptions` as text ready to print.
-    pub fdw_options: String,
-    /// The collation as schema and name, when it is not the type's own.
-    pub collation: Option<Box<(String, String)>>,
+    /// What few columns have.
+    pub rare: Option<Box<RareColumn>>,
     /// The not-null constraint, when there is one.
     pub not_null: Option<NotNull>,
     /// The default or generation expression.
     pub default: Option<DumpId>,
 }
 
+/// What few columns have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RareColumn {
+    /// `attoptions` joined with `, `.
+    pub options: String,
+    /// `attfdwoptions` as text ready to print.
+    pub fdw_options: String,
+    /// The collation as schema and name, when it is not the type's own.
+    pub collation: Option<(String, String)>,
+}
+
+impl Column {
+    /// Returns its options as they are set.
+    pub fn options(&self) -> Option<&str> {
+        self.rare.as_ref().map(|rare| rare.options.as_str()).filter(|options| !options.is_empty())
+    }
+
+    /// Returns its options as a column of a foreign table.
+    pub fn fdw_options(&self) -> Option<&str> {
+        let options = self.rare.as_ref().map(|rare| rare.fdw_options.as_str());
+        options.filter(|options| !options.is_empty())
+    }
+
+    /// Returns schema and name of its collation, when it is not the type's own.
+    pub fn collation(&self) -> Option<(&str, &str)> {
+        let (schema, name) = self.rare.as_ref()?.collation.as_ref()?;
+        Some((schema, name))
+    }
+}
+
 /// A valid not-null constraint of a column.
 #[derive(Debug, Clone, Default)]
 pub struct NotNull {
     /// The raw name, when it must be printed.
-    pub name: Option<String>,
+    pub name: Option<Box<str>>,
     /// `conislocal`, adjusted for inheritance.
     pub local: bool,
     /// `connoinherit`.

@@ -2,7 +2,7 @@
 //! (`findDependencyLoops`, `repairDependencyLoop`).
 
 use super::warning::Warning;
-use crate::model::constraint::{Constraint, ConstraintOwner};
+use crate::model::constraint::ConstraintOwner;
 use crate::model::types::TypeSort;
 use crate::model::{Components, Database, DumpId, Kind};
 
@@ -236,8 +236,8 @@ fn postpone_at_boundary(database: &mut Database, members: &[DumpId]) -> bool {
 }
 
 fn is_check_of(database: &Database, table: DumpId, constraint: DumpId) -> bool {
-    matches!(&database.object(constraint).kind,
-        Kind::Constraint(Constraint { contype: 'c', owner: ConstraintOwner::Table(owner), .. }) if *owner == table)
+    matches!(&database.object(constraint).kind, Kind::Constraint(check)
+        if check.contype == 'c' && check.owner == ConstraintOwner::Table(table))
 }
 
 /// The check is printed inside its table, so it need not come after it.
@@ -305,7 +305,7 @@ fn index_and_its_parent(database: &mut Database, child: DumpId, parent: DumpId) 
 fn is_constraint_of_domain(database: &Database, domain: DumpId, constraint: DumpId) -> bool {
     matches!(&database.object(domain).kind, Kind::Type(info) if matches!(info.sort, TypeSort::Domain(_)))
         && matches!(&database.object(constraint).kind,
-            Kind::Constraint(Constraint { owner: ConstraintOwner::Domain(owner), .. }) if *owner == domain)
+            Kind::Constraint(info) if info.owner == ConstraintOwner::Domain(domain))
 }
 
 /// The constraint is printed inside its domain, so it need not come after it.

@@ -28,18 +28,10 @@ impl Sketch {
     fn add(&mut self, name: &str, kind: Kind) -> DumpId {
         let oid = Oid(self.0.last_id() as u32 + 20_000);
         self.0.add(Object {
-            id: DumpId(0),
             catalog_id: CatalogId { class: Oid(1), oid },
-            name: name.into(),
             schema: if matches!(kind, Kind::Schema(_)) { None } else { Some("s".into()) },
-            owner: None,
-            acl: Default::default(),
             wanted: Components::all(),
-            available: Components::DEFINITION,
-            dependencies: Vec::new(),
-            extension_member: false,
-            depends_on_extensions: Vec::new(),
-            kind,
+            ..Object::new(name.into(), kind)
         })
     }
 
@@ -73,7 +65,7 @@ impl Sketch {
             validated: true,
             separate: false,
         };
-        let id = self.add("check", Kind::Constraint(constraint));
+        let id = self.add("check", Kind::Constraint(Box::new(constraint)));
         self.0.depend(table, id);
         self.0.depend(id, table);
         id
@@ -232,7 +224,7 @@ fn a_materialized_view_that_needs_a_primary_key_is_postponed() {
         separate: true,
     };
     key.separate = true;
-    let key = sketch.add("t_pkey", Kind::Constraint(key));
+    let key = sketch.add("t_pkey", Kind::Constraint(Box::new(key)));
     sketch.0.depend(key, table);
     sketch.0.depend(view, key);
     sketch.boundaries();

@@ -16,11 +16,14 @@ use crate::sql::{qualified, quote_identifier};
 ///
 /// A privilege that is null belongs to a relation that has just been dropped. Privileges cost more than all
 /// the rest, so they are asked for where somebody looks at them: always for members of extensions, because what
-/// may not be read of them is not locked.
+/// may not be read of them is not locked. Nothing else is looked at of a sequence.
 fn question(with_privileges: bool) -> String {
-    let asked = if with_privileges { "true" } else { "e.oid is not null" };
+    let (asked, kinds) = match with_privileges {
+        true => ("true", "'r', 'p', 'S'"),
+        false => ("e.oid is not null", "'r', 'p'"),
+    };
     format!(
-        "select c.oid, c.relname, c.relkind, n.oid as namespace, n.nspname, n.nspowner,
+        "select c.oid::pg_catalog.int4, c.relname, c.relkind, n.oid as namespace, n.nspname, n.nspowner,
         case when {asked} then coalesce(pg_catalog.has_schema_privilege(n.oid, 'usage'), true)
             else true end as schema_usage,
         case when {asked} then coalesce(case c.relkind
@@ -36,7 +39,7 @@ fn question(with_privileges: bool) -> String {
         and d.objid = c.oid and d.objsubid = 0 and d.deptype = 'e'
         and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
     left join pg_catalog.pg_extension e on e.oid = d.refobjid
-    where c.relkind in ('r', 'p', 'S') and c.relpersistence <> 't'
+    where c.relkind in ({kinds}) and c.relpersistence <> 't'
       and (e.oid is null or c.oid = any (e.extconfig))
     order by c.oid"
     )
