@@ -12,6 +12,7 @@ use super::options::RestoreOptions;
 use super::preflight::Target;
 use super::report::IgnoredError;
 use super::session::SessionSetup;
+use super::split::Splits;
 use crate::archive::ArchiveReader;
 use crate::archive::large_object_text::{self, Command};
 use crate::archive::selection::Marks;
@@ -40,6 +41,7 @@ pub(super) struct Context {
     /// What the manifest says about the data of an entry.
     pub(super) expected: HashMap<DumpId, Expected>,
     pub(super) tables: Tables,
+    pub(super) splits: Splits,
     /// How many cores the server has, where connections have to share them.
     pub(super) server_cores: Option<usize>,
 }

@@ -36,6 +36,7 @@ mod contents;
 mod context;
 mod create;
 mod data;
+mod decode;
 mod inserts;
 mod large_objects;
 mod options;
@@ -49,6 +50,7 @@ mod schedule;
 pub mod script;
 mod sequences;
 mod session;
+mod split;
 mod user_objects;
 mod worker;
 

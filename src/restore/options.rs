@@ -135,6 +135,8 @@ pub struct RestoreOptions {
     pub fix_sequences: bool,
     /// Freezes the rows of tables that the restore makes, so that no vacuum has to do it later.
     pub freeze: bool,
+    /// Loads a large table over all connections that have nothing else to do; its rows come in another order.
+    pub split_load: bool,
     /// What sessions set besides what the archive asks for.
     pub settings: SessionSettings,
     /// The number of cores of this machine, if it is known; it matters where the server is on it, too.
@@ -191,6 +193,7 @@ impl RestoreOptions {
             analyze: true,
             fix_sequences: false,
             freeze: false,
+            split_load: false,
             settings: SessionSettings::default(),
             cores: None,
             role: None,
@@ -216,6 +219,12 @@ impl RestoreOptions {
             Some("option --if-exists requires option -c/--clean".into())
         } else if self.freeze && self.disable_triggers {
             exclusive("--freeze", "--disable-triggers")
+        } else if self.split_load && self.freeze {
+            exclusive("--split-load", "--freeze")
+        } else if self.split_load && self.disable_triggers {
+            exclusive("--split-load", "--disable-triggers")
+        } else if self.split_load && self.single_transaction {
+            exclusive("--split-load", "-1/--single-transaction")
         } else if self.jobs == 0 {
             Some("the number of jobs must be at least 1".into())
         } else {

@@ -19,6 +19,7 @@ use super::plan::RestorePlan;
 use super::report::{IgnoredError, RestoreReport, TableReport};
 use super::schedule::{ExistingKeys, Item, Job, Limits, Order, Schedule};
 use super::session::make_durable;
+use super::split::Splits;
 use super::worker::{Done, Help, Worker};
 use super::{clean, create, sequences};
 use crate::archive::statements::{is_database_entry, pass};
@@ -103,6 +104,7 @@ impl RestorePlan {
             by_id,
             expected,
             tables: Tables::default(),
+            splits: Splits::default(),
         });
         let mut crew = Crew {
             context: Arc::clone(&context),
@@ -268,7 +270,7 @@ impl Crew {
 
     /// Hands jobs to idle connections until the schedule is done or something ends the run.
     async fn hand_out(&mut self, mut schedule: Schedule) -> Result<()> {
-        let mut running: JoinSet<(Worker, Job, Result<Done>)> = JoinSet::new();
+        let mut running: JoinSet<(Worker, Option<Job>, Result<Done>)> = JoinSet::new();
         let mut cancellers: HashMap<Id, Canceller> = HashMap::new();
         let mut stop: Option<Error> = None;
         let interrupt = self.context.interrupt.clone();
@@ -293,7 +295,18 @@ impl Crew {
                 let context = Arc::clone(&self.context);
                 let task = running.spawn(async move {
                     let result = worker.perform(&context, &job, help).await;
-                    (worker, job, result)
+                    (worker, Some(job), result)
+                });
+                cancellers.insert(task.id(), canceller);
+            }
+            while stop.is_none() && !self.idle.is_empty() {
+                let Some(part) = self.context.splits.join() else { break };
+                let Some(mut worker) = self.idle.pop() else { break };
+                let canceller = worker.canceller();
+                let context = Arc::clone(&self.context);
+                let task = running.spawn(async move {
+                    worker.help(&context, part).await;
+                    (worker, None, Ok(Done::default()))
                 });
                 cancellers.insert(task.id(), canceller);
             }
@@ -316,6 +329,7 @@ impl Crew {
                     None
                 }
                 () = tokio::time::sleep(CANCEL_INTERVAL), if stop.is_some() => None,
+                () = self.context.splits.news(), if stop.is_none() => None,
             };
             match finished {
                 None => {}
@@ -327,7 +341,9 @@ impl Crew {
                     match result {
                         Ok(done) => {
                             self.note(done);
-                            schedule.finish(&job);
+                            if let Some(job) = job {
+                                schedule.finish(&job);
+                            }
                         }
                         Err(error) => {
                             if stop.is_none() {

@@ -231,6 +231,14 @@ pub(in crate::cli) struct LoadingArguments {
     #[arg(long, conflicts_with = "disable_triggers")]
     pub(in crate::cli) freeze: bool,
 
+    /// Load a large table over all connections that have nothing else to do
+    ///
+    /// Its rows then lie in another order than in the source. Only tables that the restore makes are loaded like
+    /// this; nothing of them is kept unless all of it arrives. Servers with wal_level = minimal write the log that
+    /// they can leave out otherwise.
+    #[arg(long, conflicts_with_all = ["freeze", "disable_triggers", "single_transaction"])]
+    pub(in crate::cli) split_load: bool,
+
     /// Memory of an index that is built, as in 1GB [default: the server's setting]
     ///
     /// More makes indexes of numbers and times faster, and those of text slower.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::super::context::Context;
 use super::super::data::{Load, LoadError, Loaded, load};
 use super::super::report::TableReport;
+use super::super::split::{self, Part, SPLIT_FROM_BYTES};
 use super::super::{inserts, large_objects};
 use super::{Done, Reopened, Worker};
 use crate::archive::statements::loads_via_partition_root;
@@ -32,9 +33,29 @@ pub(super) struct Around {
     /// The statement that freezes the rows, where that is wanted and possible.
     pub(super) copy: Option<String>,
     after: Vec<String>,
+    /// Whether others may help.
+    split: bool,
 }
 
 impl Worker {
+    /// Helps with a table that another connection is loading.
+    pub(in crate::restore) async fn help(&mut self, context: &Context, part: Part) {
+        let entry = context.entry(part.split.item);
+        let before = self.around_data(context, entry).before.concat();
+        let request = Load {
+            what: &entry.describe(),
+            item: &item_name(entry),
+            copy: entry.copy_statement.as_deref().unwrap_or_default(),
+            before: &before,
+            after: "",
+            own_transaction: true,
+            expected: None,
+            end: DataEnd::of(entry),
+        };
+        split::help(&mut self.session, part, &request, &*context.progress, &context.interrupt)
+            .await;
+    }
+
     /// Loads the data of one entry; `reopened` stands for them when they were looked at before.
     pub(super) async fn load_data(
         &mut self,
@@ -102,14 +123,26 @@ impl Worker {
                     expected,
                     end: DataEnd::of(entry),
                 };
-                load(
-                    &mut self.session,
-                    reader,
-                    load_request,
-                    &*context.progress,
-                    &context.interrupt,
-                )
-                .await
+                let (progress, interrupt) = (&*context.progress, &context.interrupt);
+                match around.split {
+                    true => {
+                        let (table, splits) = ((item, name.as_str()), &context.splits);
+                        let session = &mut self.session;
+                        split::load(
+                            session,
+                            reader,
+                            &load_request,
+                            table,
+                            splits,
+                            progress,
+                            interrupt,
+                        )
+                        .await
+                    }
+                    false => {
+                        load(&mut self.session, reader, load_request, progress, interrupt).await
+                    }
+                }
             }
             None => {
                 let inserts = inserts::Inserts {
@@ -218,8 +251,13 @@ impl Worker {
         }
         let pays = context.target.minimal_wal && context.data_bytes(entry) >= TRUNCATE_FROM_BYTES;
         let wanted = pays || around.copy.is_some();
-        // In a single transaction the table was made in it.
-        if is_ours && wanted && !context.options.single_transaction {
+        around.split = is_ours
+            && context.options.split_load
+            && context.options.jobs > 1
+            && DataEnd::of(entry).has_mark()
+            && context.data_bytes(entry) >= SPLIT_FROM_BYTES;
+        // In a single transaction the table was made in it. Who empties a table has it alone.
+        if is_ours && wanted && !around.split && !context.options.single_transaction {
             around.truncate = format!("TRUNCATE TABLE ONLY {table};\n");
         }
         around.after.extend(self.switch_triggers(context, &table, "ENABLE"));

@@ -19,7 +19,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::super::context::{Context, SMALL_BYTES};
-use super::super::data::{Expected, decode};
+use super::super::data::Expected;
+use super::super::decode::{Cut, decode};
 use super::super::report::TableReport;
 use super::rows::item_name;
 use super::{Done, Reopened, Worker};
@@ -216,7 +217,7 @@ fn read(archive: &dyn ArchiveReader, item: usize, expected: Option<Expected>) ->
     }
     let (sender, mut blocks) = mpsc::channel(1);
     let whole: Reopened = Box::new(begun);
-    let decoded = decode(whole, DataEnd::of(entry), &sender, expected.is_some());
+    let decoded = decode(whole, DataEnd::of(entry), &sender, expected.is_some(), Cut::Anywhere);
     let sound = decoded.is_ok_and(|decoded| {
         expected.is_none_or(|expected| decoded.difference(expected).is_none())
     });
