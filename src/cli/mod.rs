@@ -10,6 +10,7 @@ mod arguments;
 mod clone;
 mod cluster;
 mod completions;
+mod config;
 mod connection;
 mod demo;
 mod difference;
@@ -40,7 +41,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::arguments::{Arguments, Command};
+use self::arguments::{Arguments, Command, ConfigAction};
 use self::world::World;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Interrupt;
@@ -132,6 +133,10 @@ fn run(command: Command, world: &World) -> Result<()> {
         Command::Status(arguments) => vault::status::run(&arguments, world),
         Command::Prune(arguments) => vault::prune::run(&arguments, world),
         Command::Mark(arguments) => vault::mark::run(&arguments, world),
+        Command::Config(arguments) => match arguments.action {
+            ConfigAction::Show => config::show::run(&arguments, world),
+            ConfigAction::Check => config::check::run(&arguments, world),
+        },
         Command::Demo(arguments) => {
             work(async |interrupt| demo::run(&arguments, world, &interrupt).await)
         }

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, TimeZone, Utc};
 
+use super::arguments::RepositoryArguments;
+use super::vault::settings;
 use super::world::World;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vault::{Event, EventKind, Proof, Repository, StoredBackup, Wanted};
-
-/// Where backups are kept when nobody says where.
-const FOLDER: &str = "backups";
 
 /// What was typed to name a backup.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,7 +43,7 @@ impl NamedBackup<'_> {
             (Some(path), _) if path.exists() => return Ok(None),
             (Some(path), _) => Wanted::Id(path.display().to_string()),
         };
-        let folder = self.folder(world);
+        let folder = self.folder(world)?;
         let by_id = matches!(wanted, Wanted::Id(_));
         let repository = match Repository::open(&folder) {
             // A path was more likely meant than an id.
@@ -56,12 +55,10 @@ impl NamedBackup<'_> {
         Ok(Some(KeptBackup { repository, backup }))
     }
 
-    fn folder(&self, world: &World) -> PathBuf {
-        match (self.repo, world.variable("BACKUP_DIR")) {
-            (Some(folder), _) => folder.to_owned(),
-            (None, Some(folder)) => crate::sql::text::path(folder),
-            (None, None) => PathBuf::from(FOLDER),
-        }
+    fn folder(&self, world: &World) -> Result<PathBuf> {
+        let repo = self.repo.map(Path::to_owned);
+        let arguments = RepositoryArguments { repo, ..RepositoryArguments::default() };
+        Ok(settings::repository(&settings::read(&arguments, world)?))
     }
 }
 

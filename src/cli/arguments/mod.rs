@@ -17,8 +17,8 @@ pub(super) use self::dump::{
 };
 pub(super) use self::restore::{RestoreArguments, RestoreModeArgument};
 pub(super) use self::vault::{
-    BackupArguments, ListArguments, MarkArgument, MarkArguments, PruneArguments,
-    RepositoryArguments, RetentionArguments, StatusArguments, TypeArgument,
+    BackupArguments, ConfigAction, ConfigArguments, ListArguments, MarkArgument, MarkArguments,
+    PruneArguments, RepositoryArguments, RetentionArguments, StatusArguments, TypeArgument,
 };
 use super::clone::CloneArguments;
 use super::input::STANDARD_INPUT;
@@ -80,6 +80,7 @@ pub(super) enum Command {
     Status(Box<StatusArguments>),
     Prune(Box<PruneArguments>),
     Mark(MarkArguments),
+    Config(ConfigArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
 }
@@ -97,7 +98,8 @@ impl Command {
             Command::Prune(arguments) => arguments.output.clone(),
             Command::Inspect(InspectArguments { json, .. })
             | Command::List(ListArguments { json, .. })
-            | Command::Mark(MarkArguments { json, .. }) => OutputArguments::of_json(*json),
+            | Command::Mark(MarkArguments { json, .. })
+            | Command::Config(ConfigArguments { json, .. }) => OutputArguments::of_json(*json),
             Command::Status(arguments) => OutputArguments::of_json(arguments.json),
             Command::Completions(_) => OutputArguments::default(),
         }

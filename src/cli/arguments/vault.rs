@@ -12,15 +12,27 @@ use crate::vault::retention::Keep;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Repository")]
 pub(in crate::cli) struct RepositoryArguments {
-    /// Folder with the backups [default: BACKUP_DIR, then ./backups]
+    /// Folder with the backups [default: ./backups]
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub(in crate::cli) repo: Option<PathBuf>,
+
+    /// File with settings [default: pgark.toml here, in ~/.config/pgark or in /etc/pgark]
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(in crate::cli) config: Option<PathBuf>,
+
+    /// The job of that file whose settings count [default: the only one, or the one called default]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) profile: Option<String>,
 }
 
 /// How long backups are kept.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Retention")]
 pub(in crate::cli) struct RetentionArguments {
+    /// Keep backups of the types below so long where nothing else is said, manual ones apart
+    #[arg(long, value_name = "HOW_LONG")]
+    pub(in crate::cli) keep_all: Option<Keep>,
+
     /// Keep daily and full backups so long: 30d is an age, 7 a number of days with a backup, 30d,7 both
     /// [default: 30d]
     #[arg(long, value_name = "HOW_LONG")]
@@ -73,13 +85,13 @@ pub(in crate::cli) struct BackupArguments {
     #[arg(value_name = "DBNAME")]
     pub(in crate::cli) databases: Vec<String>,
 
-    /// What the backup is made for
+    /// What the backup is made for [default: auto]
     ///
     /// auto: the longest of daily, weekly, monthly and yearly that is kept and whose current day, week, month or
     /// year has no proved backup yet, so that a missed Sunday is caught up with. full, daily, weekly, monthly,
     /// yearly, pre-migration, manual, safety: that.
-    #[arg(long = "type", value_name = "TYPE", default_value = "auto")]
-    pub(in crate::cli) backup_type: TypeArgument,
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(in crate::cli) backup_type: Option<TypeArgument>,
 
     /// Do not read the backup again when it is written
     ///
@@ -95,15 +107,9 @@ pub(in crate::cli) struct BackupArguments {
     #[arg(short = 'j', long, value_name = "N")]
     pub(in crate::cli) jobs: Option<Jobs>,
 
-    /// Compression: none, gzip, lz4 or zstd, with level and details as in zstd:9
-    #[arg(
-        short = 'Z',
-        long,
-        value_name = "SPEC",
-        default_value = "zstd",
-        allow_hyphen_values = true
-    )]
-    pub(in crate::cli) compress: String,
+    /// Compression: none, gzip, lz4 or zstd, with level and details as in zstd:9 [default: zstd]
+    #[arg(short = 'Z', long, value_name = "SPEC", allow_hyphen_values = true)]
+    pub(in crate::cli) compress: Option<String>,
 
     /// Do not back up these schemas (can be repeated)
     #[arg(short = 'N', long, value_name = "PATTERN")]
@@ -161,6 +167,15 @@ pub(in crate::cli) enum TypeArgument {
     Fixed(BackupType),
 }
 
+impl std::fmt::Display for TypeArgument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TypeArgument::Auto => f.write_str("auto"),
+            TypeArgument::Fixed(backup_type) => backup_type.fmt(f),
+        }
+    }
+}
+
 impl std::str::FromStr for TypeArgument {
     type Err = crate::Error;
 
@@ -206,9 +221,9 @@ pub(in crate::cli) struct StatusArguments {
     #[arg(value_name = "DBNAME")]
     pub(in crate::cli) database: Option<String>,
 
-    /// The newest proved backup must be younger than this, such as 26h
-    #[arg(long, value_name = "TIME", default_value = "26h", value_parser = humantime::parse_duration)]
-    pub(in crate::cli) max_age: std::time::Duration,
+    /// The newest proved backup must be younger than this [default: 26h]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(in crate::cli) max_age: Option<std::time::Duration>,
 
     #[command(flatten)]
     pub(in crate::cli) repository: RepositoryArguments,
@@ -274,6 +289,36 @@ pub(in crate::cli) struct MarkArguments {
     /// Print as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+/// Show every setting and where it comes from, or check that all of them can be read
+///
+/// show: the settings of a profile, passwords left out. check: reads every value of every profile, without a server.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgark config show --profile shop
+  pgark config check --config /etc/pgark/pgark.toml")]
+pub(in crate::cli) struct ConfigArguments {
+    /// What to do
+    #[arg(value_name = "ACTION", value_enum)]
+    pub(in crate::cli) action: ConfigAction,
+
+    #[command(flatten)]
+    pub(in crate::cli) repository: RepositoryArguments,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// What is done with settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ConfigAction {
+    /// Print each with its origin
+    Show,
+    /// Read all of them
+    Check,
 }
 
 /// What is said about a backup.

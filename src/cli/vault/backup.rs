@@ -2,6 +2,7 @@
 
 use super::{seed, settings, text, worker};
 use crate::cli::arguments::{BackupArguments, TypeArgument};
+use crate::cli::config::Settings;
 use crate::cli::connection;
 use crate::cli::drop_in::restrict_key::restrict_key;
 use crate::cli::output;
@@ -22,15 +23,14 @@ pub(in crate::cli) async fn run(
     world: &World,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let params = connection::params(world, &arguments.connection, None)?;
-    let params = match arguments.databases.first() {
-        // The first is as good as any for the questions that no database is asked in particular.
-        Some(first) => params.with_database(first),
-        None => params,
-    };
-    let options = options(arguments, world, params)?;
+    let mut settings = settings::read(&arguments.repository, world)?;
+    settings::type_backup(&mut settings, arguments);
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
+    for note in &settings.notes {
+        progress.warning(note);
+    }
+    let options = options(arguments, &settings, world)?;
     let plan = connection::with_password(
         world,
         arguments.connection.prompt,
@@ -61,20 +61,32 @@ fn with_connection(options: &BackupOptions, params: ConnectParams) -> BackupOpti
 
 fn options(
     arguments: &BackupArguments,
+    settings: &Settings,
     world: &World,
-    connection: ConnectParams,
 ) -> Result<BackupOptions> {
-    let retention = settings::retention(&arguments.retention);
+    let making = settings::making(settings)?;
+    let retention = settings::retention(settings)?;
+    // A database that was typed is the one that is meant, whatever the file lists.
+    let databases = match arguments.connection.dbname.is_some() && arguments.databases.is_empty() {
+        true => Vec::new(),
+        false => making.databases,
+    };
+    let connection = settings::connection(settings, &arguments.connection, world)?;
+    let connection = match databases.first() {
+        // The first is as good as any for the questions that no database is asked in particular.
+        Some(first) => connection.with_database(first),
+        None => connection,
+    };
     let globals = GlobalsOptions {
-        passwords: match arguments.no_role_passwords {
-            true => PasswordChoice::Never,
-            false => PasswordChoice::IfAllowed,
+        passwords: match making.role_passwords {
+            true => PasswordChoice::IfAllowed,
+            false => PasswordChoice::Never,
         },
         ddl: ClusterDdlOptions {
             restrict_key: restrict_key(None)?,
             ..ClusterDdlOptions::default()
         },
-        role: arguments.connection.role.clone(),
+        role: making.role.clone(),
         // The databases are backed up one by one: which others there are is of no interest.
         exclude_databases: vec!["*".to_owned()],
         ..GlobalsOptions::new(connection.clone())
@@ -83,32 +95,32 @@ fn options(
     let dump = DumpOptions::new(connection, "", world.now());
     let patterns = |texts: &[String]| texts.iter().map(TablePattern::new).collect();
     let dump = DumpOptions {
-        jobs: world.jobs(arguments.jobs),
-        compression: arguments.compress.parse()?,
+        jobs: world.jobs(making.jobs),
+        compression: making.compression,
         selection: SelectionRequest {
-            exclude_schemas: arguments.exclude_schema.clone(),
-            exclude_tables: patterns(&arguments.exclude_table),
-            exclude_table_data: patterns(&arguments.exclude_table_data),
+            exclude_schemas: making.exclude_schemas,
+            exclude_tables: patterns(&making.exclude_tables),
+            exclude_table_data: patterns(&making.exclude_table_data),
             ..SelectionRequest::default()
         },
         spool_folder: world.temporary_directory.clone(),
         sync: !arguments.no_sync,
-        lock_wait_timeout: arguments.lock_wait_timeout.clone(),
-        role: arguments.connection.role.clone(),
+        lock_wait_timeout: making.lock_wait_timeout,
+        role: making.role,
         ..dump
     };
     Ok(BackupOptions {
-        repository: settings::repository(&arguments.repository, world),
-        databases: arguments.databases.clone(),
-        backup_type: match arguments.backup_type {
+        repository: settings::repository(settings),
+        databases,
+        backup_type: match making.backup_type {
             TypeArgument::Auto => TypeChoice::Due,
             TypeArgument::Fixed(backup_type) => TypeChoice::Fixed(backup_type),
         },
         dump,
-        globals: (!arguments.no_globals).then_some(globals),
-        verification: match arguments.no_verify {
-            true => VerificationChoice::None,
-            false => VerificationChoice::Full,
+        globals: making.globals.then_some(globals),
+        verification: match making.verify {
+            true => VerificationChoice::Full,
+            false => VerificationChoice::None,
         },
         hold: arguments.hold.clone(),
         policy: retention.policy,
@@ -117,7 +129,7 @@ fn options(
             false => RetentionChoice::Show,
         },
         worker: worker(world, "backup"),
-        seed: seed()?,
+        seed: seed(world)?,
     })
 }
 

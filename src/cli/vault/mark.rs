@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::vault::{BackupSummary, Event, EventKind, Repository, Wanted};
 
 pub(in crate::cli) fn run(arguments: &MarkArguments, world: &World) -> Result<()> {
-    let repository = Repository::open(settings::repository(&arguments.repository, world))?;
+    let settings = settings::read(&arguments.repository, world)?;
+    let repository = Repository::open(settings::repository(&settings))?;
     let wanted = Wanted::Id(arguments.id.clone());
     let backup = repository.find(&wanted, None)?;
     let now = world.now().to_utc();
@@ -20,7 +21,7 @@ pub(in crate::cli) fn run(arguments: &MarkArguments, world: &World) -> Result<()
     };
     let event =
         Event { reason: arguments.reason.clone(), ..Event::new(backup.id().clone(), now, kind) };
-    repository.append(backup.database(), &event, seed()?.draw())?;
+    repository.append(backup.database(), &event, seed(world)?.draw())?;
     let found = repository.find(&Wanted::Id(backup.id().to_string()), Some(backup.database()))?;
     output::result(&BackupSummary::of(&found, now), arguments.json, said)
 }

@@ -9,15 +9,17 @@ use crate::error::Result;
 use crate::vault::{Repository, prune};
 
 pub(in crate::cli) fn run(arguments: &PruneArguments, world: &World) -> Result<()> {
-    let repository = Repository::open(settings::repository(&arguments.repository, world))?;
-    let policy = settings::retention(&arguments.retention).policy;
+    let mut settings = settings::read(&arguments.repository, world)?;
+    settings::type_retention(&mut settings, &arguments.retention);
+    let repository = Repository::open(settings::repository(&settings))?;
+    let policy = settings::retention(&settings)?.policy;
     let now = world.now().to_utc();
     let plan = prune::plan(&repository, arguments.database.as_deref(), &policy, now)?;
     if !arguments.apply {
         return output::result(&plan, arguments.output.json, text::pruning);
     }
     let mut display = Display::start(world, &arguments.output);
-    let report = plan.run(&worker(world, "prune"), now, &mut seed()?, &display.handle())?;
+    let report = plan.run(&worker(world, "prune"), now, &mut seed(world)?, &display.handle())?;
     display.close();
     output::result(&report, arguments.output.json, text::pruned)
 }

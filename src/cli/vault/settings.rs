@@ -1,21 +1,66 @@
-//! What flags and variables say about the repository and how long backups are kept.
+//! From settings to what the verbs of the backup manager are asked to do.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::cli::arguments::{RepositoryArguments, RetentionArguments};
+use crate::cli::arguments::{
+    BackupArguments, ConnectionArguments, Jobs, RepositoryArguments, RetentionArguments,
+    TypeArgument,
+};
+use crate::cli::config::Settings;
+use crate::cli::connection;
 use crate::cli::world::World;
+use crate::codec::Compression;
+use crate::connect::ConnectParams;
+use crate::error::Result;
 use crate::sql::text;
 use crate::vault::BackupType;
-use crate::vault::retention::Policy;
+use crate::vault::retention::{Keep, Policy};
 
-/// Where backups go when nobody says so.
-const DEFAULT_REPOSITORY: &str = "backups";
+/// Reads environment and file, and puts what was typed about the repository before them.
+pub(in crate::cli) fn read(arguments: &RepositoryArguments, world: &World) -> Result<Settings> {
+    let mut settings = Settings::read(arguments, world)?;
+    let typed = arguments.repo.as_ref();
+    settings.typed("path", typed.map(|path| text::decode(path.as_os_str().as_bytes())));
+    Ok(settings)
+}
 
 /// Returns the folder of the repository.
-pub(super) fn repository(arguments: &RepositoryArguments, world: &World) -> PathBuf {
-    let named = arguments.repo.clone();
-    let named = named.or_else(|| world.variable("BACKUP_DIR").map(text::path));
-    named.unwrap_or_else(|| DEFAULT_REPOSITORY.into())
+pub(in crate::cli) fn repository(settings: &Settings) -> PathBuf {
+    settings.text("path").map(text::path).unwrap_or_default()
+}
+
+/// Returns where to connect: as typed, or else as set, or else as libpq would.
+pub(super) fn connection(
+    settings: &Settings,
+    arguments: &ConnectionArguments,
+    world: &World,
+) -> Result<ConnectParams> {
+    let mut arguments = arguments.clone();
+    // The settings have DATABASE_URL in its place; looked up once more it would come before them.
+    let mut environment = settings.environment.clone();
+    environment.variables.remove("DATABASE_URL");
+    arguments.dbname = arguments.dbname.or_else(|| settings.text("connection").map(str::to_owned));
+    connection::params(&World { environment, ..world.clone() }, &arguments, None)
+}
+
+/// Puts what was typed about retention before what was set.
+pub(super) fn type_retention(settings: &mut Settings, arguments: &RetentionArguments) {
+    let typed = [
+        ("keep_all", arguments.keep_all),
+        ("keep_daily", arguments.keep_daily),
+        ("keep_weekly", arguments.keep_weekly),
+        ("keep_monthly", arguments.keep_monthly),
+        ("keep_yearly", arguments.keep_yearly),
+        ("keep_pre_migration", arguments.keep_pre_migration),
+        ("keep_safety", arguments.keep_safety),
+        ("keep_manual", arguments.keep_manual),
+    ];
+    for (name, keep) in typed {
+        settings.typed(name, keep.map(|keep| keep.as_typed()));
+    }
+    settings.typed("keep_last", arguments.keep_last);
 }
 
 /// How long backups are kept, and whether somebody said so.
@@ -24,26 +69,105 @@ pub(super) struct Retention {
     pub(super) is_chosen: bool,
 }
 
-/// Returns how long backups are kept: what was typed, and the usual for the rest.
-pub(super) fn retention(arguments: &RetentionArguments) -> Retention {
-    let RetentionArguments { keep_last, .. } = *arguments;
-    let rules = [
-        (BackupType::Daily, arguments.keep_daily),
-        (BackupType::Weekly, arguments.keep_weekly),
-        (BackupType::Monthly, arguments.keep_monthly),
-        (BackupType::Yearly, arguments.keep_yearly),
-        (BackupType::PreMigration, arguments.keep_pre_migration),
-        (BackupType::Safety, arguments.keep_safety),
-        (BackupType::Manual, arguments.keep_manual),
-    ];
-    let mut policy = Policy::default();
-    let mut is_chosen = keep_last.is_some();
-    for (backup_type, keep) in rules {
-        if let Some(keep) = keep {
-            policy.rules.insert(backup_type, keep);
-            is_chosen = true;
-        }
+/// The rules of a policy by the names of their settings.
+const RULES: [(&str, BackupType); 7] = [
+    ("keep_daily", BackupType::Daily),
+    ("keep_weekly", BackupType::Weekly),
+    ("keep_monthly", BackupType::Monthly),
+    ("keep_yearly", BackupType::Yearly),
+    ("keep_pre_migration", BackupType::PreMigration),
+    ("keep_safety", BackupType::Safety),
+    ("keep_manual", BackupType::Manual),
+];
+
+/// Returns how long backups are kept.
+pub(super) fn retention(settings: &Settings) -> Result<Retention> {
+    let mut policy = Policy { rules: Default::default(), ..Policy::default() };
+    let mut is_chosen = settings.is_chosen("keep_last") || settings.is_chosen("keep_all");
+    let all = settings.parsed("keep_all", str::parse::<Keep>)?;
+    for (name, backup_type) in RULES {
+        let own = settings.parsed(name, str::parse::<Keep>)?;
+        // What is said of all counts for a type that nobody has spoken of, manual backups apart.
+        let all = all.filter(|_| backup_type != BackupType::Manual);
+        let rule = if settings.is_chosen(name) { own } else { all.or(own) };
+        policy.rules.extend(rule.map(|rule| (backup_type, rule)));
+        is_chosen |= settings.is_chosen(name);
     }
-    policy.minimum = keep_last.unwrap_or(policy.minimum);
-    Retention { policy, is_chosen }
+    if let Some(minimum) = settings.parsed("keep_last", str::parse::<u32>)? {
+        policy.minimum = minimum;
+    }
+    Ok(Retention { policy, is_chosen })
+}
+
+/// How a backup is made, as far as it can be set.
+pub(super) struct Making {
+    pub(super) databases: Vec<String>,
+    pub(super) backup_type: TypeArgument,
+    pub(super) verify: bool,
+    pub(super) globals: bool,
+    pub(super) role_passwords: bool,
+    pub(super) jobs: Option<Jobs>,
+    pub(super) compression: Compression,
+    pub(super) lock_wait_timeout: Option<String>,
+    pub(super) role: Option<String>,
+    pub(super) exclude_schemas: Vec<String>,
+    pub(super) exclude_tables: Vec<String>,
+    pub(super) exclude_table_data: Vec<String>,
+}
+
+/// Puts what was typed about a backup before what was set.
+pub(super) fn type_backup(settings: &mut Settings, arguments: &BackupArguments) {
+    type_retention(settings, &arguments.retention);
+    settings.typed("databases", &arguments.databases);
+    settings.typed("exclude_schemas", &arguments.exclude_schema);
+    settings.typed("exclude_tables", &arguments.exclude_table);
+    settings.typed("exclude_table_data", &arguments.exclude_table_data);
+    settings.typed("type", arguments.backup_type.as_ref());
+    settings.typed("compress", arguments.compress.as_ref());
+    settings.typed("jobs", arguments.jobs.map(|Jobs(jobs)| jobs));
+    settings.typed("lock_wait_timeout", arguments.lock_wait_timeout.as_ref());
+    settings.typed("role", arguments.connection.role.as_ref());
+    settings.typed("verify", arguments.no_verify.then_some(false));
+    settings.typed("globals", arguments.no_globals.then_some(false));
+    settings.typed("role_passwords", arguments.no_role_passwords.then_some(false));
+}
+
+/// Returns how a backup is made.
+pub(super) fn making(settings: &Settings) -> Result<Making> {
+    let text = |name| settings.text(name).map(str::to_owned);
+    Ok(Making {
+        databases: settings.list("databases"),
+        backup_type: settings
+            .parsed("type", str::parse::<TypeArgument>)?
+            .unwrap_or(TypeArgument::Auto),
+        verify: settings.flag("verify")?,
+        globals: settings.flag("globals")?,
+        role_passwords: settings.flag("role_passwords")?,
+        jobs: settings.parsed("jobs", str::parse::<Jobs>)?,
+        compression: settings
+            .parsed("compress", str::parse::<Compression>)?
+            .unwrap_or(Compression::NONE),
+        lock_wait_timeout: text("lock_wait_timeout"),
+        role: text("role"),
+        exclude_schemas: settings.list("exclude_schemas"),
+        exclude_tables: settings.list("exclude_tables"),
+        exclude_table_data: settings.list("exclude_table_data"),
+    })
+}
+
+/// Returns how old the newest proved backup may be.
+pub(super) fn max_age(settings: &Settings, typed: Option<Duration>) -> Result<Duration> {
+    let set = settings.parsed("max_age", humantime::parse_duration)?;
+    Ok(typed.or(set).unwrap_or(Duration::MAX))
+}
+
+/// Reads every setting with whatever will use it.
+///
+/// # Errors
+///
+/// [`crate::ErrorKind::Usage`] for the first that cannot be read.
+pub(in crate::cli) fn check(settings: &Settings) -> Result<()> {
+    making(settings)?;
+    retention(settings)?;
+    max_age(settings, None).map(drop)
 }

@@ -9,10 +9,13 @@ use crate::vault::Repository;
 use crate::vault::status::Status;
 
 pub(in crate::cli) fn run(arguments: &StatusArguments, world: &World) -> Result<()> {
-    let repository = Repository::open(settings::repository(&arguments.repository, world))?;
+    let mut settings = settings::read(&arguments.repository, world)?;
+    settings::type_retention(&mut settings, &arguments.retention);
+    let repository = Repository::open(settings::repository(&settings))?;
     let listing = repository.list(arguments.database.as_deref())?;
-    let policy = settings::retention(&arguments.retention).policy;
-    let status = Status::of(&listing, &policy, arguments.max_age, world.now().to_utc());
+    let policy = settings::retention(&settings)?.policy;
+    let max_age = settings::max_age(&settings, arguments.max_age)?;
+    let status = Status::of(&listing, &policy, max_age, world.now().to_utc());
     output::result(&status, arguments.json, text::status)?;
     if let (Some(name), true) = (&arguments.database, status.databases.is_empty()) {
         let message = format!("there is no backup of database \"{name}\"");
@@ -27,7 +30,7 @@ pub(in crate::cli) fn run(arguments: &StatusArguments, world: &World) -> Result<
     if stale.is_empty() {
         return Ok(());
     }
-    let max_age = humantime::format_duration(arguments.max_age);
+    let max_age = humantime::format_duration(max_age);
     Err(Error::new(
         ErrorKind::Integrity,
         format!("no proved backup is younger than {max_age}: {}", stale.join(", ")),

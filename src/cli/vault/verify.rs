@@ -33,7 +33,8 @@ pub(in crate::cli) async fn run(
     world: &World,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let repository = Repository::open(settings::repository(&arguments.repository, world))?;
+    let settings = settings::read(&arguments.repository, world)?;
+    let repository = Repository::open(settings::repository(&settings))?;
     let typed = arguments.archive.to_string_lossy().into_owned();
     let database = Some(typed.as_str()).filter(|typed| *typed != STANDARD_INPUT);
     let (backups, unreadable) = match (arguments.all, arguments.latest) {
@@ -55,7 +56,7 @@ pub(in crate::cli) async fn run(
     let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
-    let mut seed = seed()?;
+    let mut seed = seed(world)?;
     let mut checked = Vec::new();
     for backup in &backups {
         progress.info(&format!("looking at {}", backup.id()));

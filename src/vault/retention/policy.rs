@@ -31,6 +31,13 @@ impl Keep {
     pub fn count(count: u32) -> Self {
         Keep { days: None, count: Some(count) }
     }
+
+    /// Returns the text that is read as this.
+    pub fn as_typed(self) -> String {
+        let days = self.days.map(|days| format!("{days}d"));
+        let count = self.count.map(|count| count.to_string());
+        days.into_iter().chain(count).collect::<Vec<_>>().join(",")
+    }
 }
 
 /// Which backups are kept, for each database on its own.
@@ -162,7 +169,9 @@ mod tests {
             ("30d, 7", Some(30), Some(7)),
             ("7,30d", Some(30), Some(7)),
         ] {
-            assert_eq!(text.parse::<Keep>().expect(text), Keep { days, count }, "{text}");
+            let keep = text.parse::<Keep>().expect(text);
+            assert_eq!(keep, Keep { days, count }, "{text}");
+            assert_eq!(keep.as_typed().parse::<Keep>().expect(text), keep, "{text}");
         }
         for text in
             ["", "d", "-1", "30 days", "7,7", "1d,1w", "+3", "999999999999", "4000000000w", "1h"]

@@ -21,6 +21,7 @@ fn help_says_what_there_is() {
       status       Tell how each database stands: newest backup, counts, sizes, what is due
       prune        Show which backups are not kept any longer, or drop them
       mark         Say something about a backup: that it is good, or that it must stay
+      config       Show every setting and where it comes from, or check that all of them can be read
       demo         Show the whole tour on a throw-away server
       completions  Print a completion script for a shell
 

@@ -1,6 +1,7 @@
 //! The backup manager: backups that are kept, proved and dropped.
 
 mod backup;
+mod config;
 mod repository;
 mod retention;
 mod runs;

@@ -1,0 +1,187 @@
+//! `pgark config`, and settings from flags, variables and file in their order.
+
+use std::path::Path;
+
+use super::{json, text};
+use crate::support::command::Run;
+use crate::support::{World, newest_server};
+
+const FILE: &str = r#"
+[defaults]
+keep_daily = "14d"
+jobs = 1
+
+[source.shop]
+connection = "postgresql://me:${SECRET}@127.0.0.1:1/shop"
+exclude_table_data = ["sessions"]
+
+[repo.local]
+path = "kept"
+
+[job.shop]
+keep_weekly = 8
+"#;
+
+fn written(content: &str) -> World {
+    let world = World::new();
+    std::fs::write(world.path("pgark.toml"), content).expect("a file");
+    world
+}
+
+fn shown(world: &World, variables: &[(&str, &str)], arguments: &[&str]) -> serde_json::Value {
+    let all = [&["config", "show", "--json"], arguments].concat();
+    json(&world.pgark_with(variables, &all).success().stdout)
+}
+
+#[track_caller]
+fn setting(shown: &serde_json::Value, name: &str) -> (String, String) {
+    let settings = shown["settings"].as_array().expect("settings");
+    let found = settings.iter().find(|setting| setting["name"] == name).expect("a setting");
+    (
+        found["value"].as_str().unwrap_or("-").to_owned(),
+        found["origin"].as_str().unwrap_or("-").to_owned(),
+    )
+}
+
+#[test]
+fn each_value_comes_with_its_origin_and_no_secret() {
+    let world = written(FILE);
+    let secret = [("SECRET", "hunter2"), ("BACKUP_KEEP_MONTHS", "6")];
+    let found = shown(&world, &secret, &[]);
+    assert_eq!(text(&found, "profile"), "shop");
+    for (name, value, origin) in [
+        (
+            "connection",
+            "host 127.0.0.1, port 1, user \"me\", database \"shop\"",
+            "pgark.toml [source.shop]",
+        ),
+        ("path", "kept", "pgark.toml [repo.local]"),
+        ("keep_daily", "14d", "pgark.toml [defaults]"),
+        ("keep_weekly", "8", "pgark.toml [job.shop]"),
+        ("keep_monthly", "6m", "BACKUP_KEEP_MONTHS"),
+        ("keep_safety", "30d", "default"),
+        ("keep_yearly", "-", "-"),
+    ] {
+        assert_eq!(setting(&found, name), (value.to_owned(), origin.to_owned()), "{name}");
+    }
+    assert!(!found.to_string().contains("hunter2"));
+    let people = world.pgark_with(&secret, &["config", "show"]).success();
+    assert!(!people.stdout.contains("hunter2"), "{}", people.stdout);
+
+    let over =
+        [("SECRET", "x"), ("DATABASE_URL", "postgresql://other/db"), ("BACKUP_DIR", "elsewhere")];
+    let found = shown(&world, &over, &["--repo", "typed"]);
+    assert_eq!(setting(&found, "connection").1, "DATABASE_URL");
+    assert_eq!(setting(&found, "path"), ("typed".to_owned(), "--repo".to_owned()));
+    assert!(
+        found["notes"].to_string().contains("DATABASE_URL comes before pgark.toml [source.shop]")
+    );
+}
+
+#[test]
+fn a_check_names_everything_that_is_wrong_and_needs_no_server() {
+    let world = written(FILE);
+    let run = world.pgark_with(&[("SECRET", "x")], &["config", "check"]).success();
+    assert!(run.stdout.starts_with("pgark.toml is right: shop"), "{}", run.stdout);
+    let run = world.pgark(&["config", "check"]).fails_with(2);
+    assert!(run.stderr.contains("the variable SECRET is not set"), "{}", run.stderr);
+
+    let world = written(
+        "[job.a]\nkeep_daily = \"often\"\n[job.b]\ntype = \"weakly\"\n[job.c]\nverify = \"perhaps\"\n",
+    );
+    let run = world.pgark(&["config", "check"]).fails_with(2);
+    for expected in ["profile a: keep_daily", "profile b: type", "profile c: verify"] {
+        assert!(run.stderr.contains(expected), "{expected} in {}", run.stderr);
+    }
+    for (content, expected) in [
+        ("[job.a]\nkeep_dayly = 1\n", "there is no key keep_dayly; is keep_daily meant?"),
+        ("[job.a]\nschedule = \"@daily\"\n", "job.a: schedule does nothing yet"),
+        ("[notify.x]\n", "[notify] does nothing yet"),
+        ("[job.a\n", "line 1"),
+    ] {
+        let run = written(content).pgark(&["config", "check"]).fails_with(2);
+        assert!(run.stderr.contains(expected), "{expected} in {}", run.stderr);
+    }
+    let run = World::new().pgark(&["config", "check", "--config", "none.toml"]).fails_with(6);
+    assert!(run.stderr.contains("none.toml"), "{}", run.stderr);
+}
+
+#[test]
+fn one_of_several_jobs_is_named() {
+    let world = written(
+        "[repo.x]\npath = \"x\"\n[repo.y]\npath = \"y\"\n[job.a]\nrepo = \"x\"\n[job.b]\nrepo = \"y\"\n",
+    );
+    let run = world.pgark(&["list"]).fails_with(2);
+    assert!(run.stderr.contains("has several jobs: a, b"), "{}", run.stderr);
+    assert_eq!(setting(&shown(&world, &[], &["--profile", "b"]), "path").0, "y");
+    assert_eq!(setting(&shown(&world, &[("PGARK_PROFILE", "a")], &[]), "path").0, "x");
+    let run = world.pgark(&["list", "--profile", "c"]).fails_with(2);
+    assert!(run.stderr.contains("there are: a, b"), "{}", run.stderr);
+}
+
+#[test]
+fn variables_with_a_typing_error_are_refused() {
+    let world = World::new();
+    let run = world.pgark_with(&[("PGARK_KEEP_DAYLY", "7")], &["list"]).fails_with(2);
+    assert!(run.stderr.contains("hint: is PGARK_KEEP_DAILY meant?"), "{}", run.stderr);
+    let platform = [("PGARK_PORT", "tcp://10.0.0.1:80"), ("PGARK_SERVICE_HOST", "10.0.0.1")];
+    let found = shown(&world, &platform, &[]);
+    assert_eq!(found["notes"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_backup_follows_file_variables_and_flags() {
+    let source = newest_server().database("vault_config");
+    source.execute("create table t as select 1 n; create table sessions as select 1 n");
+    let world = World::new();
+    std::fs::write(world.path("url"), format!("{}\n", source.uri())).expect("a file");
+    let file = "[source.s]\nconnection = { file = \"url\" }\nexclude_table_data = [\"sessions\"]\n\
+                [repo.r]\npath = \"kept\"\n[job.j]\ntype = \"manual\"\nverify = false\njobs = 1\nkeep_manual = 2\n";
+    std::fs::write(world.path("pgark.toml"), file).expect("a file");
+    let made = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let all = [&["backup", "--no-sync", "--json"], arguments].concat();
+        json(&world.pgark_with(variables, &all).success().stdout)["backups"][0].clone()
+    };
+    let first = made(&[], &[]);
+    assert_eq!(
+        (text(&first, "backup_type"), text(&first, "proof")),
+        ("manual".into(), "none".into())
+    );
+    assert_eq!(first["rows"], 1, "the rows of sessions are left out");
+    assert!(Path::new(&text(&first, "folder")).starts_with(world.path("kept")));
+    let second = made(&[("PGARK_TYPE", "daily"), ("PGARK_VERIFY", "true")], &[]);
+    assert_eq!(
+        (text(&second, "backup_type"), text(&second, "proof")),
+        ("daily".into(), "decoded".into())
+    );
+    let third = made(&[("PGARK_TYPE", "daily")], &["--type", "weekly", "--repo", "typed"]);
+    assert_eq!(text(&third, "backup_type"), "weekly");
+    assert!(Path::new(&text(&third, "folder")).starts_with(world.path("typed")));
+}
+
+#[test]
+fn the_variables_of_the_official_image_lead_to_the_server() {
+    let source = newest_server().database("vault_image");
+    let (host, port, user) = (
+        source.query(
+            "select coalesce(nullif(current_setting('unix_socket_directories'), ''), '127.0.0.1')",
+        ),
+        source.query("select current_setting('port')"),
+        source.query("select current_user"),
+    );
+    let host = match source.uri().contains("127.0.0.1") {
+        true => "127.0.0.1".to_owned(),
+        false => host,
+    };
+    let world = World::new();
+    std::fs::write(world.path("user"), format!("{user}\n")).expect("a file");
+    let variables = [
+        ("POSTGRES_HOST", host.as_str()),
+        ("POSTGRES_PORT", port.as_str()),
+        ("POSTGRES_DB", source.name()),
+        ("POSTGRES_USER_FILE", "user"),
+        ("RETENTION_DAYS", "7"),
+    ];
+    let run: Run = world.pgark_with(&variables, &["backup", "--no-sync"]).success();
+    assert!(run.stdout.contains(&format!("backup of {} in ", source.name())), "{}", run.stdout);
+}
