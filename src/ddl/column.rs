@@ -1,8 +1,11 @@
 //! The columns of CREATE TABLE and the settings that only ALTER can give them.
 
+use std::collections::HashSet;
+
 use super::{Fidelity, Writer};
+use crate::model::column_default::ColumnDefault;
 use crate::model::table::{Column, Table};
-use crate::model::{Components, Kind};
+use crate::model::{Components, Database, Kind};
 
 /// Returns a column as it stands in CREATE TABLE.
 ///
@@ -33,9 +36,8 @@ pub(super) fn definition(writer: &Writer<'_>, table: &Table, column: &Column) ->
 }
 
 fn default_clause(writer: &Writer<'_>, column: &Column) -> Option<String> {
-    let object = writer.database.object(column.default?);
-    let Kind::ColumnDefault(default) = &object.kind else { return None };
-    if default.separate || !object.emits(Components::DEFINITION) {
+    let default = default_of(writer.database, column)?;
+    if default.separate || !writer.database.object(column.default?).emits(Components::DEFINITION) {
         return None;
     }
     let expression = &default.expression;
@@ -126,4 +128,51 @@ pub(super) fn inherited_not_nulls(writer: &Writer<'_>, table_name: &str, table: 
             format!("{alter} ONLY {table_name} ALTER COLUMN {name} SET NOT NULL;\n")
         })
         .collect()
+}
+
+/// Returns the statements that take away the defaults which columns without one get from their CREATE.
+///
+/// A table that has lost an inherited default is made with it; `SET DEFAULT NULL` follows when its own children
+/// have been made and have taken the default over. pg_dump tells only the children of tables with a default to
+/// have none, so after its restore the grandchildren have one that they did not have.
+pub(super) fn surplus_defaults(writer: &Writer<'_>, table_name: &str, table: &Table) -> String {
+    if writer.options.fidelity == Fidelity::PgDump || table.is_partition || table.prints_all_columns
+    {
+        return String::new();
+    }
+    let foreign = if table.relkind == 'f' { "FOREIGN " } else { "" };
+    table
+        .columns
+        .iter()
+        .filter(|column| !column.dropped && column.default.is_none())
+        .filter(|column| is_made_with_default(writer.database, table, &column.name))
+        .map(|column| {
+            let name = writer.identifier(&column.name);
+            format!("ALTER {foreign}TABLE ONLY {table_name} ALTER COLUMN {name} DROP DEFAULT;\n")
+        })
+        .collect()
+}
+
+/// Tells whether a column without a default of its own has one after its CREATE, from whatever ancestor.
+fn is_made_with_default(database: &Database, table: &Table, name: &str) -> bool {
+    let mut waiting = table.parents.clone();
+    let mut seen = HashSet::new();
+    while let Some(id) = waiting.pop() {
+        let Some(parent) = database.table(id).filter(|_| seen.insert(id)) else { continue };
+        let column = parent.columns.iter().find(|column| !column.dropped && column.name == name);
+        let Some(column) = column.filter(|column| column.generated == ' ') else { continue };
+        match default_of(database, column).filter(|default| !default.separate) {
+            Some(default) if default.expression == "NULL" => {}
+            Some(_) => return true,
+            None => waiting.extend(&parent.parents),
+        }
+    }
+    false
+}
+
+fn default_of<'d>(database: &'d Database, column: &Column) -> Option<&'d ColumnDefault> {
+    match &database.object(column.default?).kind {
+        Kind::ColumnDefault(default) => Some(default),
+        _ => None,
+    }
 }

@@ -48,6 +48,7 @@ fn create_relation(writer: &mut Writer<'_>, object: &Object, table: &Table) {
     if table.relkind != 'v' {
         definition.push_str(&column::settings(writer, &name, table));
         definition.push_str(&column::inherited_not_nulls(writer, &name, table));
+        definition.push_str(&column::surplus_defaults(writer, &name, table));
     }
     if matches!(table.relkind, 'r' | 'p' | 'm') {
         definition.push_str(&match table.replica_identity {

@@ -1,6 +1,6 @@
 //! Source, archive, new database, on every major; stock pg_dump sees no difference.
 
-use crate::support::{World, oracle, servers};
+use crate::support::{World, newest_server, oracle, servers};
 
 use super::{assert_equal, sample};
 
@@ -22,6 +22,27 @@ fn sample_database_survives_dump_and_restore() {
             assert_equal(&stock, &source, &target);
         }
     }
+}
+
+#[test]
+fn a_column_that_has_lost_its_inherited_default_stays_without() {
+    let source = newest_server().database("no_default");
+    source.execute(
+        "create table top (a int default 5, b int default 1, c text default 'c');\n\
+         create table middle () inherits (top); create table low () inherits (middle);\n\
+         create table lowest (a int) inherits (low); create table other (b int) inherits (top);\n\
+         create table pair (a int default 7, b int default 3) inherits (low, other);\n\
+         alter table top alter b set default 2; alter table middle alter a drop default, alter c set default 'm';\n\
+         alter table low alter a drop default; alter table lowest alter a drop default, alter b drop default;",
+    );
+    let world = World::new();
+    let _ = world.pgark(&["dump", "-d", source.uri(), "-f", "a"]).success();
+    let target = newest_server().database("no_default_copy");
+    let _ = world.pgark(&["restore", "-d", target.uri(), "a"]).success();
+    let defaults = "select adrelid::regclass, adnum, pg_get_expr(adbin, adrelid) from pg_attrdef \
+                    order by adrelid::regclass::text, adnum";
+    assert_eq!(target.query(defaults), source.query(defaults));
+    let _ = world.pgark(&["verify", "a", "--against", target.uri()]).success();
 }
 
 #[test]
