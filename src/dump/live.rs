@@ -386,7 +386,11 @@ async fn copy(
         bytes += chunk.len() as u64;
         if chunks.send(chunk).await.is_err() {
             // The server would go on to the end of the table before it notices that nobody listens.
-            let _ = canceller.cancel().await;
+            if canceller.cancel().await.is_ok() {
+                // Until it says so: a COPY that is left in the middle takes its session along, which may be the
+                // keeper's, and with it the snapshot.
+                while let Ok(Some(_)) = copy.next().await {}
+            }
             return Err(unread());
         }
     }

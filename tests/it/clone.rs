@@ -3,6 +3,13 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::Local;
+use pgark::clone::CloneSource;
+use pgark::connect::ConnectParams;
+use pgark::dump::{DumpOptions, Output};
+use pgark::progress::{Interrupt, silent};
+use pgark::restore::{Mode, RestoreOptions};
+
 use crate::restore::load_demo;
 use crate::support::database::Database;
 use crate::support::{World, assert_same, newest_server, oracle, servers};
@@ -245,6 +252,48 @@ fn without_its_locks_the_source_is_not_read_on() {
     assert_eq!(target.query("select count(*) from slow"), "0", "{said}");
     wait_until(|| source.query(SESSIONS) == "0", "sessions stay on the source");
     wait_until(|| target.query(SESSIONS) == "0", "sessions stay on the target");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_rows_does_not_cost_the_snapshot_they_come_from() {
+    let source = slow_source();
+    let target = newest_server().database("clone_slow_target");
+    target.execute(
+        "create table quick(a int); create table slow(a int, b text);
+         create function refuse() returns trigger language plpgsql as $$ begin
+             if new.a = 20000 then raise exception 'not this one'; end if; return new; end $$;
+         create trigger refuse before insert on slow for each row execute function refuse();",
+    );
+    let params = |database: &Database| ConnectParams::parse(database.uri()).expect("a URI");
+    let interrupt = Interrupt::default();
+    let options = DumpOptions::new(params(&source), Output::Stdout, Local::now());
+    let opened = CloneSource::open(options, false, silent(), &interrupt).await.expect("opened");
+    std::thread::scope(|scope| {
+        // It waits behind the keeper, so everybody else's lock is refused and the keeper has to read.
+        scope.spawn(|| source.execute("alter table slow add c int"));
+        wait_until(
+            || {
+                source.query("select count(*) from pg_locks where not granted and relation = 'slow'::regclass") == "1"
+            },
+            "nobody waits",
+        );
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                let options = RestoreOptions {
+                    mode: Mode::Append,
+                    data_only: true,
+                    analyze: false,
+                    ..RestoreOptions::new("", params(&target))
+                };
+                let plan = opened.plan_into(options).await.expect("a plan");
+                let report = plan.run(interrupt.clone()).await.expect("the others arrive").restored;
+                assert_eq!(report.ignored.len(), 1, "{:?}", report.ignored);
+                assert!(report.ignored[0].message.contains("not this one"), "{:?}", report.ignored);
+            });
+        });
+    });
+    let rows = "select (select count(*) from quick) || ' ' || (select count(*) from slow)";
+    assert_eq!(target.query(rows), "1000 0");
 }
 
 #[test]
