@@ -73,6 +73,13 @@ fn size(path: &Path) -> anyhow::Result<u64> {
     Ok(std::fs::metadata(path)?.len())
 }
 
+/// Returns how many bytes this process and its children that have ended have read, of files that is nearly all.
+pub(crate) fn bytes_read() -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/io")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("rchar: "));
+    Ok(line.context("no count of bytes read")?.trim().parse()?)
+}
+
 /// Returns the processor time of this process's children that have ended.
 fn children_ticks() -> anyhow::Result<u64> {
     let [_, _, user, system] = ticks_of("self")?;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::bail;
 
-use crate::measure::{Run, measured};
+use crate::measure::{Run, bytes_read, measured};
 use crate::server::Server;
 
 /// One kind of work that both programs do.
@@ -33,6 +33,10 @@ enum Task {
     Custom,
     /// A dump and a restore against a clone, both without proof and statistics.
     Clone,
+    /// One table out of an archive of this format; the size is that of what is read.
+    OneTable(&'static str),
+    /// `pgark verify` with an option against a command that is run for each data file, spread over the cores.
+    Verify { compression: &'static str, option: Option<&'static str>, command: &'static str },
 }
 
 impl Work {
@@ -75,6 +79,32 @@ impl Work {
             work("restore of the 5,000-table archive, -j 2", "many", 0.60, Task::Restore),
             work("restore of 100,000 large objects, -j 2", "objects", 1.00, Task::Restore),
             work("clone of the mixed database, -j 2", "mixed", 0.70, Task::Clone),
+            Work {
+                size_at_most: Some(1.05),
+                ..work("one table out of the mixed directory", "mixed", 1.00, Task::OneTable("d"))
+            },
+            Work {
+                size_at_most: Some(1.05),
+                ..work("one table out of the mixed custom file", "mixed", 1.00, Task::OneTable("c"))
+            },
+            work(
+                "verify --quick of the mixed directory : sha256sum",
+                "mixed",
+                1.10,
+                Task::Verify { compression: "zstd", option: Some("--quick"), command: "sha256sum" },
+            ),
+            work(
+                "verify of the mixed directory : zstd -t",
+                "mixed",
+                1.10,
+                Task::Verify { compression: "zstd", option: None, command: "zstd -tq" },
+            ),
+            work(
+                "verify of the mixed directory : gzip -t",
+                "mixed",
+                1.10,
+                Task::Verify { compression: "gzip", option: None, command: "gzip -t" },
+            ),
         ]
     }
 
@@ -88,13 +118,20 @@ impl Work {
             other => bail!("no script makes the database {other}"),
         };
         server.ensure_by(self.database, script)?;
-        if matches!(self.task, Task::Restore) {
-            let path = archive(server, self.database);
-            remove(&path)?;
-            let mut command = Command::new(pgark);
-            command.args(["dump", "-F", "d", "-j", "2", "-d", &server.uri(self.database)]);
-            measured(command.arg("-f").arg(&path), server, Some(&path))?;
+        let (format, compression) = match self.task {
+            Task::Restore => ("d", "zstd"),
+            Task::OneTable(format) => (format, "zstd"),
+            Task::Verify { compression, .. } => ("d", compression),
+            _ => return Ok(()),
+        };
+        let path = archive(server, self.database);
+        for beside in ["", ".manifest.json", ".sha256"] {
+            remove(&server.archives().join(format!("{}.backup{beside}", self.database)))?;
         }
+        let mut command = Command::new(pgark);
+        command.args(["dump", "-F", format, "-Z", compression, "-j", "2"]);
+        command.args(["-d", &server.uri(self.database)]);
+        measured(command.arg("-f").arg(&path), server, Some(&path))?;
         Ok(())
     }
 
@@ -147,6 +184,27 @@ impl Work {
                     .arg(archive(server, self.database));
                 measured(&mut command, server, None)
             }
+            Task::OneTable(_) => {
+                let target = new_target(server, number, is_stock)?;
+                let mut command = client(program, is_stock, "pg_restore", "restore");
+                if !is_stock {
+                    command.arg("--no-analyze");
+                }
+                command.args(["-t", "docs", "-d", &server.uri(&target)]);
+                let before = bytes_read()?;
+                let run = measured(command.arg(archive(server, self.database)), server, None)?;
+                Ok(Run { bytes: bytes_read()? - before, ..run })
+            }
+            Task::Verify { option, command: stock, .. } => {
+                let path = archive(server, self.database);
+                let mut command = Command::new(program);
+                command.arg("verify").args(option).arg(&path);
+                if is_stock {
+                    command = Command::new("sh");
+                    command.args(["-c", FOR_EACH_FILE, "sh"]).arg(&path).arg(stock);
+                }
+                measured(&mut command, server, None).map(|run| Run { bytes: 0, ..run })
+            }
             Task::Custom => {
                 let output = new_output(server, number, is_stock)?;
                 let mut command = client(program, is_stock, "pg_dump", "dump");
@@ -175,6 +233,10 @@ impl Work {
         }
     }
 }
+
+/// Runs a command for each data file of a directory, the largest first, spread over the cores.
+const FOR_EACH_FILE: &str =
+    r#"cd "$1" && ls -S | grep '[.]dat' | grep -v toc.dat | xargs -P 2 -n 1 $2"#;
 
 /// Source, target, the archive in between and the directory of the tools.
 const DUMP_AND_RESTORE: &str = r#"
