@@ -100,8 +100,9 @@ async fn begin(
     let named = NamedBackup {
         name: (arguments.archive.as_os_str() != STANDARD_INPUT).then_some(&*arguments.archive),
         latest: managed.latest,
+        random: false,
         at: managed.at.as_deref(),
-        repo: managed.repo.as_deref(),
+        repository: &managed.repository,
     };
     let kept = named.find(world, Some(params.database()))?;
     let archive =
@@ -195,7 +196,7 @@ async fn confirm(summary: ManagedSummary, world: &World) -> Result<()> {
         );
     }
     let question = format!(
-        "{summary}\nReplace the database {:?} on {}? Type yes or RESTORE: ",
+        "{summary}\nReplace the database {:?} on\n{}?\nType yes or RESTORE: ",
         summary.target, summary.server
     );
     let answer = tokio::task::spawn_blocking(move || {
@@ -220,6 +221,7 @@ async fn confirm(summary: ManagedSummary, world: &World) -> Result<()> {
 /// Returns an option that has a meaning only for a database that is loaded into.
 fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
     let (selection, shape) = (&arguments.selection, &arguments.shape);
+    let loading = &arguments.loading;
     [
         ("-c/--clean", arguments.clean),
         ("-C/--create", arguments.create),
@@ -229,6 +231,11 @@ fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
         ("--disable-triggers", arguments.disable_triggers),
         ("-S/--superuser", arguments.superuser.is_some()),
         ("--enable-row-security", arguments.enable_row_security),
+        ("--freeze", loading.freeze),
+        ("--split-load", loading.split_load),
+        ("--maintenance-work-mem", loading.maintenance_work_mem.is_some()),
+        ("--max-parallel-maintenance-workers", loading.max_parallel_maintenance_workers.is_some()),
+        ("--synchronous-commit", loading.synchronous_commit.is_some()),
         ("--fix-sequences", arguments.fix_sequences),
         ("--mode append", arguments.mode == Some(RestoreModeArgument::Append)),
         ("--role", arguments.connection.role.is_some()),

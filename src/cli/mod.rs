@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod demo;
 mod difference;
+mod drill;
 mod drop_in;
 mod dump;
 mod extract;
@@ -137,6 +138,9 @@ fn run(command: Command, world: &World) -> Result<()> {
             ConfigAction::Show => config::show::run(&arguments, world),
             ConfigAction::Check => config::check::run(&arguments, world),
         },
+        Command::Drill(arguments) => {
+            work(async |interrupt| drill::run(&arguments, world, &interrupt).await)
+        }
         Command::Demo(arguments) => {
             work(async |interrupt| demo::run(&arguments, world, &interrupt).await)
         }

@@ -12,14 +12,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::vault::{Event, EventKind, Proof, Repository, StoredBackup, Wanted};
 
 /// What was typed to name a backup.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct NamedBackup<'a> {
     /// A path or an id.
     pub(super) name: Option<&'a Path>,
     pub(super) latest: bool,
+    /// Any that is proved.
+    pub(super) random: bool,
     pub(super) at: Option<&'a str>,
     /// Where the backups are.
-    pub(super) repo: Option<&'a Path>,
+    pub(super) repository: &'a RepositoryArguments,
 }
 
 /// A backup that was found in a repository.
@@ -32,6 +34,9 @@ pub(super) struct KeptBackup {
 impl NamedBackup<'_> {
     /// Finds it in the repository; none when it is a file or comes through a pipe.
     pub(super) fn find(&self, world: &World, database: Option<&str>) -> Result<Option<KeptBackup>> {
+        if self.random {
+            return self.any(world, database).map(Some);
+        }
         let wanted = match (self.name, self.at) {
             (Some(_), at) if self.latest || at.is_some() => {
                 let what = "a backup is named, and the latest or one of a time is asked for";
@@ -56,9 +61,22 @@ impl NamedBackup<'_> {
     }
 
     fn folder(&self, world: &World) -> Result<PathBuf> {
-        let repo = self.repo.map(Path::to_owned);
-        let arguments = RepositoryArguments { repo, ..RepositoryArguments::default() };
-        Ok(settings::repository(&settings::read(&arguments, world)?))
+        Ok(settings::repository(&settings::read(self.repository, world)?))
+    }
+
+    /// Takes one of the proved backups, each as likely as the others.
+    fn any(&self, world: &World, database: Option<&str>) -> Result<KeptBackup> {
+        let repository = Repository::open(self.folder(world)?)?;
+        let listing = repository.list(database)?;
+        let mut proved: Vec<StoredBackup> =
+            listing.backups.into_iter().filter(StoredBackup::is_proved).collect();
+        if proved.is_empty() {
+            let what = "there is no backup that is proved to be whole";
+            return Err(Error::new(ErrorKind::NotFound, what)
+                .with_hint("run \"pgark list\" to see which there are"));
+        }
+        let number = usize::from(u16::from_le_bytes(world.random()?)) % proved.len();
+        Ok(KeptBackup { repository, backup: proved.swap_remove(number) })
     }
 }
 
@@ -70,6 +88,16 @@ impl KeptBackup {
             reason: Some(note),
             seconds: Some(time.as_secs_f64()),
             ..Event::new(self.backup.id().clone(), world.now().to_utc(), EventKind::Verified)
+        };
+        self.repository.append(self.backup.database(), &event, world.random()?)
+    }
+
+    /// Writes into the history that what was restored was not equal.
+    pub(super) fn note_damaged(&self, world: &World, note: &str, error: &Error) -> Result<()> {
+        let event = Event {
+            reason: Some(note.to_owned()),
+            findings: vec![error.to_string()],
+            ..Event::new(self.backup.id().clone(), world.now().to_utc(), EventKind::Damaged)
         };
         self.repository.append(self.backup.database(), &event, world.random()?)
     }

@@ -8,7 +8,8 @@ use crate::dump::{ClusterDumpReport, DumpReport};
 use crate::restore::script::ScriptReport;
 use crate::restore::{ClusterRestoreReport, RestoreReport, SequenceFinding};
 use crate::sql::qualified;
-use crate::vault::managed::{ManagedReport, Outcome, contents_in_words};
+use crate::vault::drill::DrillReport;
+use crate::vault::managed::{ManagedReport, Outcome, Proof};
 use crate::verify::VerifyReport;
 
 /// More findings than this are counted: the first ones tell what happened, and `--json` has all.
@@ -152,29 +153,19 @@ pub(super) fn replaced(report: &ManagedReport) -> String {
         lines.line("tables", &count(report.tables.len() as u64));
         lines.line("rows", &count(report.rows));
     }
-    match &report.proof {
-        Some(proof) if proof.compared => {
-            let (tables, rows) = (count(proof.tables), count(proof.rows));
-            let definitions = count(proof.definitions);
-            lines.line(
-                "proof",
-                &format!("{rows} rows in {tables} tables and {definitions} definitions are equal to the backup"),
-            );
-            for note in proof.notes.iter().take(MOST_FINDINGS) {
-                lines.line("note", note);
-            }
-        }
-        Some(_) => lines.line("proof", "every statement succeeded; the archive has no manifest"),
-        None => {}
+    if let Some(proof) = &report.proof {
+        prove(&mut lines, proof);
     }
     if let Some(lsn) = &report.lsn {
-        lines.line("backup", &contents_in_words(lsn, report.written_since));
+        lines.line("contains", &format!("everything up to {lsn} of its server's log"));
+    }
+    if let Some(bytes_since) = report.written_since {
+        lines.line("since", &format!("{} of log, of all databases together", bytes(bytes_since)));
     }
     match report.rows_written_meanwhile {
-        Some(0) => lines.line(
-            "meanwhile",
-            "no row was written in the old database, as far as its counters tell",
-        ),
+        Some(0) => {
+            lines.line("meanwhile", "the counters of the old database tell of no row written")
+        }
         Some(written) => lines.line(
             "meanwhile",
             &format!("about {written} rows were written in the old database; they are there alone"),
@@ -191,10 +182,11 @@ pub(super) fn replaced(report: &ManagedReport) -> String {
         );
     }
     if let Some(kept) = &report.kept {
+        lines.line("kept", kept);
         let until = report.kept_until.map_or_else(String::new, |until| {
-            format!(" until {}", until.format("%Y-%m-%d %H:%M UTC"))
+            format!(" until {}, then dropped by a later run", until.format("%Y-%m-%d %H:%M UTC"))
         });
-        lines.line("kept", &format!("{kept}, closed{until}"));
+        lines.line("", &format!("closed for connections{until}"));
     }
     for dropped in &report.dropped {
         lines.line("dropped", dropped);
@@ -206,6 +198,48 @@ pub(super) fn replaced(report: &ManagedReport) -> String {
         lines.line("undo", "pgark restore --rollback");
     }
     lines.0
+}
+
+/// Returns the report of a drill.
+pub(super) fn drilled(report: &DrillReport) -> String {
+    let title = format!("drilled {} in {}", report.database, seconds(report.time));
+    let mut lines = Lines::new(&title);
+    lines.line("drill", &report.id);
+    lines.line("backup", &report.backup);
+    lines.line("server", &format!("{} (PostgreSQL {})", report.server, report.server_version));
+    lines.line("recovery", &format!("{} until the database was there", seconds(report.recovery)));
+    prove(&mut lines, &report.proof);
+    let keys = match report.foreign_keys {
+        1 => "one foreign key holds".to_owned(),
+        keys => format!("{} foreign keys hold", count(keys)),
+    };
+    lines.line("keys", &keys);
+    if report.checks > 0 {
+        lines.line("checks", &format!("{} are true", count(report.checks)));
+    }
+    for note in report.notes.iter().take(MOST_FINDINGS) {
+        lines.line("note", note);
+    }
+    for swept in &report.swept {
+        lines.line("removed", &format!("{swept}, of an earlier drill"));
+    }
+    lines.0
+}
+
+fn prove(lines: &mut Lines, proof: &Proof) {
+    if !proof.compared {
+        lines.line("proof", "every statement succeeded; the archive has no manifest");
+        return;
+    }
+    let (tables, rows) = (count(proof.tables), count(proof.rows));
+    let tables =
+        if proof.tables == 1 { "one table".to_owned() } else { format!("{tables} tables") };
+    lines.line("proof", &format!("{rows} rows in {tables} are equal to the backup"));
+    let definitions = format!("{} definitions too, and every sequence", count(proof.definitions));
+    lines.line("", &definitions);
+    for note in proof.notes.iter().take(MOST_FINDINGS) {
+        lines.line("note", note);
+    }
 }
 
 fn made(lines: &mut Lines, report: &RestoreReport) {

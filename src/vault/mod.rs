@@ -16,6 +16,7 @@
 pub mod backup;
 mod backup_type;
 pub mod check;
+pub mod drill;
 mod event;
 mod id;
 pub mod managed;

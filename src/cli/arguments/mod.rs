@@ -21,6 +21,7 @@ pub(super) use self::vault::{
     PruneArguments, RepositoryArguments, RetentionArguments, StatusArguments, TypeArgument,
 };
 use super::clone::CloneArguments;
+use super::drill::DrillArguments;
 use super::input::STANDARD_INPUT;
 use crate::model::Section;
 use crate::sql::text;
@@ -38,7 +39,7 @@ anything was changed, 5 declined, 6 not found, 7 locked, 8 storage,
 failed, 130 and 143 signals.";
 
 /// Takes paths as they were typed: what is not UTF-8 comes as text that carries it.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     NonEmptyStringValueParser::new().map(|typed| text::path(&typed))
 }
 
@@ -81,6 +82,7 @@ pub(super) enum Command {
     Prune(Box<PruneArguments>),
     Mark(MarkArguments),
     Config(ConfigArguments),
+    Drill(DrillArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
 }
@@ -93,6 +95,7 @@ impl Command {
             Command::Restore(arguments) => arguments.output.clone(),
             Command::Clone(arguments) => arguments.output.clone(),
             Command::Verify(arguments) => arguments.output.clone(),
+            Command::Drill(arguments) => arguments.output.clone(),
             Command::Demo(arguments) => arguments.output.clone(),
             Command::Backup(arguments) => arguments.output.clone(),
             Command::Prune(arguments) => arguments.output.clone(),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::input::STANDARD_INPUT;
-use super::{ConnectionArguments, Format, Jobs, OutputArguments, SectionArgument, path};
+use super::{
+    ConnectionArguments, Format, Jobs, OutputArguments, RepositoryArguments, SectionArgument, path,
+};
 use crate::restore::SessionSettings;
 
 /// Put a backup in the place of a database, or load an archive into one
@@ -163,9 +165,8 @@ pub(in crate::cli) struct ManagedArguments {
     #[arg(long, value_name = "TIME", conflicts_with = "dbname")]
     pub(in crate::cli) at: Option<String>,
 
-    /// Folder of the backups [default: BACKUP_DIR, ./backups]
-    #[arg(long, value_name = "PATH", value_parser = path(), conflicts_with = "dbname")]
-    pub(in crate::cli) repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) repository: RepositoryArguments,
 
     /// Ask nothing
     #[arg(long, visible_alias = "force")]

@@ -178,6 +178,7 @@ async fn swap_inside(session: &Session, purpose: &str, journal: &Journal) -> Res
     run(LOCK_TIMEOUT).await?;
     if journal.target_oid.is_none() {
         run(&rename(&names.side, &names.target)).await?;
+        run(&door(&names.target, true)).await?;
         return run(&comment_text(&names.target, journal.comment.as_deref())).await;
     }
     // From here on nobody can connect to, rename or drop either of them.
@@ -188,9 +189,7 @@ async fn swap_inside(session: &Session, purpose: &str, journal: &Journal) -> Res
     for statement in properties.statements(&names.target)? {
         run(&statement).await?;
     }
-    if !journal.allow_connections {
-        run(&door(&names.target, false)).await?;
-    }
+    run(&door(&names.target, journal.allow_connections)).await?;
     let mut journal = journal.clone();
     journal.comment = properties.comment().map(str::to_owned);
     run(&comment(&names.old, &journal)).await
@@ -214,7 +213,7 @@ pub(super) async fn swap_back(session: &Session, journal: &Journal) -> Result<()
 ///
 /// Its subscriptions are taken away from their slots first. Dropping a subscription that has a slot drops the
 /// slot too, on the server of the publication, where the database that is in use may be reading from it.
-pub(super) async fn drop_database(
+pub(in crate::vault) async fn drop_database(
     session: &Session,
     params: &ConnectParams,
     database: &str,
@@ -231,7 +230,10 @@ pub(super) async fn drop_database(
 }
 
 /// Lists the subscriptions of a database.
-pub(super) async fn subscriptions(session: &Session, database: &str) -> Result<Vec<String>> {
+pub(in crate::vault) async fn subscriptions(
+    session: &Session,
+    database: &str,
+) -> Result<Vec<String>> {
     let sql = format!(
         "select s.subname from pg_catalog.pg_subscription s
         join pg_catalog.pg_database d on d.oid = s.subdbid where d.datname = {} order by 1",
@@ -259,7 +261,7 @@ async fn detach(params: &ConnectParams, subscriptions: &[String]) -> Result<()> 
 }
 
 /// Tells whether nobody has made anything in a database yet.
-pub(super) async fn is_untouched(params: &ConnectParams, database: &str) -> Result<bool> {
+pub(in crate::vault) async fn is_untouched(params: &ConnectParams, database: &str) -> Result<bool> {
     let session = Session::connect(&params.with_database(database)).await?;
     let sql = "select not exists (select from pg_catalog.pg_class where oid >= 16384)
         and not exists (select from pg_catalog.pg_proc where oid >= 16384) as untouched";

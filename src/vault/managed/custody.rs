@@ -22,7 +22,7 @@ const LOCK_CLASS: i32 = 0x7067_726b;
 
 /// The lock on a target, and the session that holds it.
 #[derive(Debug)]
-pub(super) struct Custody {
+pub(in crate::vault) struct Custody {
     params: ConnectParams,
     target: String,
     session: Session,
@@ -34,7 +34,7 @@ impl Custody {
     /// # Errors
     ///
     /// [`ErrorKind::Locked`] when another run has it; those of a login.
-    pub(super) async fn take(params: &ConnectParams, target: &str) -> Result<Custody> {
+    pub(in crate::vault) async fn take(params: &ConnectParams, target: &str) -> Result<Custody> {
         let session = connect(params, target).await?;
         let custody = Custody { params: params.clone(), target: target.to_owned(), session };
         custody.lock().await?;
@@ -42,19 +42,19 @@ impl Custody {
     }
 
     /// Returns the session.
-    pub(super) fn session(&self) -> &Session {
+    pub(in crate::vault) fn session(&self) -> &Session {
         &self.session
     }
 
     /// Returns parameters that lead to a database of the very server that the lock is on.
-    pub(super) fn params(&self, database: &str) -> ConnectParams {
+    pub(in crate::vault) fn params(&self, database: &str) -> ConnectParams {
         self.session.same_server().with_database(database)
     }
 
     /// Connects and takes the lock again if the session was lost.
     ///
     /// Somebody else may have had it meanwhile, so what is known about the run must be read again.
-    pub(super) async fn renew(&mut self) -> Result<()> {
+    pub(in crate::vault) async fn renew(&mut self) -> Result<()> {
         if self.session.is_closed() {
             self.session = connect(&self.params, &self.target).await?;
             self.lock().await?;
@@ -63,24 +63,25 @@ impl Custody {
     }
 
     /// Lets go of the lock.
-    pub(super) async fn release(self) {
+    pub(in crate::vault) async fn release(self) {
         self.session.close().await;
     }
 
+    /// Takes the lock on another name too, if nobody has it; it is held as long as the session lives.
+    pub(in crate::vault) async fn try_lock(&self, name: &str) -> Result<bool> {
+        let sql = format!("select pg_catalog.pg_try_advisory_lock({}) as taken", key(name));
+        let rows = self.session.query("take the lock of the restore", &sql).await?;
+        rows.single()?.boolean("taken")
+    }
+
     async fn lock(&self) -> Result<()> {
-        let key = format!(
-            "{LOCK_CLASS}, pg_catalog.hashtext({})",
-            quote_literal_for_server(&self.target)
-        );
-        let sql = format!("select pg_catalog.pg_try_advisory_lock({key}) as taken");
         let began = Instant::now();
         loop {
-            let rows = self.session.query("take the lock of the restore", &sql).await?;
-            if rows.single()?.boolean("taken")? {
+            if self.try_lock(&self.target).await? {
                 return Ok(());
             }
             if began.elapsed() > PATIENCE {
-                return Err(self.locked(&key).await?);
+                return Err(self.locked(&key(&self.target)).await?);
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -111,6 +112,11 @@ impl Custody {
         let what = format!("another restore of the database {:?} is running{holder}", self.target);
         Ok(Error::new(ErrorKind::Locked, what))
     }
+}
+
+/// Returns both halves of the key of the lock on a name.
+fn key(name: &str) -> String {
+    format!("{LOCK_CLASS}, pg_catalog.hashtext({})", quote_literal_for_server(name))
 }
 
 /// Connects to the database that everybody comes through.

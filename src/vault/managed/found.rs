@@ -8,7 +8,8 @@ use super::machine::Stage;
 use super::names::{Names, RestoreId};
 use super::server::{self, FoundDatabase};
 use crate::connect::{ConnectParams, Session};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, with_causes};
+use crate::progress::ProgressHandle;
 
 /// The databases of a server and the runs that concern one of them.
 #[derive(Debug, Clone)]
@@ -108,24 +109,27 @@ impl Found {
         disposable
     }
 
-    /// Drops what is disposable, and returns the names.
+    /// Drops what is disposable, and returns the names; what cannot be dropped is told.
     pub(super) async fn sweep(
         &self,
         session: &Session,
         params: &ConnectParams,
-    ) -> Result<Vec<String>> {
-        let mut dropped = Vec::new();
-        for name in self.disposable().into_iter().map(Journal::place) {
-            acts::drop_database(session, params, &name).await?;
-            dropped.push(name);
-        }
+        progress: &ProgressHandle,
+    ) -> Vec<String> {
+        let mut names: Vec<String> = self.disposable().into_iter().map(Journal::place).collect();
         for (name, _) in &self.nameless {
             // A kill between CREATE DATABASE and the comment leaves an empty one, and nothing else does.
-            if acts::is_untouched(params, name).await? {
-                acts::drop_database(session, params, name).await?;
-                dropped.push(name.clone());
+            if acts::is_untouched(params, name).await.unwrap_or(false) {
+                names.push(name.clone());
             }
         }
-        Ok(dropped)
+        let mut dropped = Vec::new();
+        for name in names {
+            match acts::drop_database(session, params, &name).await {
+                Ok(()) => dropped.push(name),
+                Err(error) => progress.warning(&with_causes(&error)),
+            }
+        }
+        dropped
     }
 }

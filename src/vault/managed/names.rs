@@ -103,7 +103,7 @@ impl Names {
 }
 
 /// Puts a suffix behind a name that is cut, between two characters, until both fit.
-fn fitting(name: &str, suffix: &str) -> String {
+pub(in crate::vault) fn fitting(name: &str, suffix: &str) -> String {
     let mut length = name.len().min(NAME_BYTES.saturating_sub(suffix.len()));
     while !name.is_char_boundary(length) {
         length -= 1;

@@ -11,15 +11,13 @@ use super::found::Found;
 use super::journal::Journal;
 use super::machine::{Step, forwards};
 use super::names::Names;
+use super::opened::OpenedArchive;
 use super::options::ManagedOptions;
 use super::preflight;
 use super::properties::Properties;
 use super::server;
-use crate::archive::{self, Manifest};
-use crate::catalog::ServerIdentity;
-use crate::connect::{ConnectParams, Session};
+use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::ServerVersion;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::restore::{self, Mode, RestoreOptions};
 use crate::sql::quote_identifier;
@@ -29,7 +27,6 @@ use crate::verify::{self, VerifyOptions};
 pub struct ManagedPlan {
     pub(super) options: ManagedOptions,
     pub(super) custody: Custody,
-    pub(super) found: Found,
     pub(super) journal: Journal,
     /// How an empty database like the target is created.
     pub(super) create: String,
@@ -109,10 +106,10 @@ pub async fn plan(
     let connected = server::connected(session, &target).await?;
 
     let names = Names::new(&target, &options.id);
-    let opened = open(&options).await?;
+    let opened = OpenedArchive::open(&options.archive).await?;
     let create = match &properties {
         Some(properties) => properties.create_statement(&names.side)?,
-        None => opened.create_statement(&names, session.version()),
+        None => opened.create_statement(&names.side, session.version()),
     };
     check_target(&options, &custody, &found, &progress).await?;
     let verified = verify(&options, &progress, interrupt).await?;
@@ -138,7 +135,7 @@ pub async fn plan(
     }
     let summary = ManagedSummary {
         id: options.id.to_string(),
-        backup: Backup { written_since, ..opened.backup(&options, verified) },
+        backup: Backup { written_since, ..opened.backup(verified) },
         server: options.connection.describe_server(),
         server_version: session.version_text(),
         target_bytes: server::size(session, &target).await?,
@@ -152,98 +149,7 @@ pub async fn plan(
         notes,
         target,
     };
-    Ok(ManagedPlan { options, custody, found, journal, create, progress, summary })
-}
-
-/// What is known of the archive without reading its rows.
-struct OpenedArchive {
-    manifest: Option<Manifest>,
-    database: String,
-    server_version: String,
-    definition: Option<String>,
-}
-
-async fn open(options: &ManagedOptions) -> Result<OpenedArchive> {
-    let path = options.archive.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        let archive = archive::open(&path)?;
-        archive.require_manifest()?;
-        let header = archive.header();
-        let entry = archive.entries().iter().find(|entry| entry.desc == "DATABASE");
-        Ok(OpenedArchive {
-            manifest: archive.manifest().cloned(),
-            database: header.database.clone(),
-            server_version: header.server_version.clone(),
-            definition: entry.and_then(|entry| {
-                let intended = format!("CREATE DATABASE {} ", quote_identifier(&entry.tag));
-                entry.definition.strip_prefix(&intended).map(str::to_owned)
-            }),
-        })
-    });
-    opened.await.map_err(|panic| {
-        Error::new(ErrorKind::Internal, "could not open the archive").with_source(panic)
-    })?
-}
-
-impl OpenedArchive {
-    /// Returns how the side database is created when there is no target to be like.
-    fn create_statement(&self, names: &Names, version: ServerVersion) -> String {
-        let side = quote_identifier(&names.side);
-        match &self.definition {
-            Some(definition) => {
-                let statement = format!("CREATE DATABASE {side} {definition}");
-                restore::definition_for_target(&statement, version)
-            }
-            None => format!("CREATE DATABASE {side} TEMPLATE template0"),
-        }
-    }
-
-    fn backup(&self, options: &ManagedOptions, rows: u64) -> Backup {
-        let manifest = self.manifest.as_ref();
-        Backup {
-            path: options.archive.display().to_string(),
-            database: self.database.clone(),
-            server_version: self.server_version.clone(),
-            taken: manifest.map(|manifest| manifest.started),
-            lsn: manifest.and_then(|manifest| manifest.snapshot_lsn.clone()),
-            written_since: None,
-            rows,
-            bytes: manifest.map(|manifest| manifest.data.iter().map(|data| data.raw_bytes).sum()),
-            provable: manifest.is_some(),
-        }
-    }
-
-    /// Asks what the server has written since the backup was made on it; none when it was made elsewhere.
-    async fn written_since(&self, session: &Session) -> Result<Option<u64>> {
-        let Some(manifest) = &self.manifest else { return Ok(None) };
-        let Some(lsn) = &manifest.snapshot_lsn else { return Ok(None) };
-        let identity = ServerIdentity::ask(session).await?.system_identifier;
-        if identity.is_none() || identity != manifest.system_identifier {
-            return Ok(None);
-        }
-        Ok(Some(server::written_since(session, lsn).await?))
-    }
-
-    /// Returns what is to be said about the backup.
-    fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.manifest.is_none() {
-            notes.push(
-                "the archive has no manifest: the proof is that every statement succeeds"
-                    .to_owned(),
-            );
-        }
-        notes
-    }
-}
-
-/// Returns how the side database is created like the database in the archive, when there is none to replace.
-pub(super) async fn create_from_archive(
-    options: &ManagedOptions,
-    names: &Names,
-    session: &Session,
-) -> Result<String> {
-    Ok(open(options).await?.create_statement(names, session.version()))
+    Ok(ManagedPlan { options, custody, journal, create, progress, summary })
 }
 
 /// Looks whether the archive could be restored on this server: roles, tablespaces, extensions.
@@ -297,17 +203,6 @@ async fn verify(
         .with_hint("\"pgark verify\" lists everything that is wrong with it")
         .with_hint("nothing was changed; restore the next older backup");
     Err(error)
-}
-
-/// Says up to where a backup goes, and how much is known to have come after it.
-pub fn contents_in_words(lsn: &str, written_since: Option<u64>) -> String {
-    match written_since {
-        Some(bytes) => format!(
-            "holds everything up to {lsn}; since then {} of log, of all databases",
-            bytesize::ByteSize(bytes)
-        ),
-        None => format!("holds everything up to {lsn} of the server it was made on"),
-    }
 }
 
 /// Where the lines of a step begin after the first one.
@@ -366,11 +261,15 @@ impl fmt::Display for ManagedSummary {
             "         database {:?}, PostgreSQL {}, {} rows",
             backup.database, backup.server_version, backup.rows
         )?;
-        if let Some(lsn) = &backup.lsn {
-            writeln!(f, "         {}", contents_in_words(lsn, backup.written_since))?;
-        }
         if let Some(taken) = backup.taken {
             writeln!(f, "         taken {}", taken.format("%Y-%m-%d %H:%M:%S UTC"))?;
+        }
+        if let Some(lsn) = &backup.lsn {
+            writeln!(f, "         holds everything up to {lsn} of its server's log")?;
+        }
+        if let Some(bytes) = backup.written_since {
+            let size = bytesize::ByteSize(bytes);
+            writeln!(f, "         since then {size} of log, of all databases together")?;
         }
         let size = match self.target_bytes {
             Some(bytes) => format!(", {}", bytesize::ByteSize(bytes)),
@@ -378,6 +277,12 @@ impl fmt::Display for ManagedSummary {
         };
         writeln!(f, "over     database {:?}{size}", self.target)?;
         writeln!(f, "         {} (PostgreSQL {})", self.server, self.server_version)?;
+        let needed = self.target_bytes.max(backup.bytes).unwrap_or_default();
+        writeln!(
+            f,
+            "needs    about {} beside it; no server tells how much is free",
+            bytesize::ByteSize(needed)
+        )?;
         for who in &self.connected {
             writeln!(f, "         connected: {who}")?;
         }

@@ -7,8 +7,8 @@ use super::server::{self, Ties};
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The mode that needs none of what a swap needs.
-const OTHER_MODE: &str = "--mode clean replaces the objects inside the database instead";
+/// The way that needs none of what a swap needs.
+const OTHER_MODE: &str = "what remains is to replace the objects inside the database: \"pgark backup --type safety\" first, then \"pgark restore --clean --if-exists -d\"";
 
 /// Looks for everything that forbids to put another database in the place of `target`.
 ///
@@ -77,10 +77,7 @@ fn add_ties(obstacles: &mut Obstacles, ties: &Ties) {
     }
     if !ties.prepared.is_empty() {
         let what = format!("transactions are prepared in it: {}", ties.prepared.join(", "));
-        obstacles.add(
-            what,
-            "end them with COMMIT PREPARED or ROLLBACK PREPARED; until then --mode append is all that is possible",
-        );
+        obstacles.add(what, "end them with COMMIT PREPARED or ROLLBACK PREPARED");
     }
 }
 

@@ -1,8 +1,9 @@
 //! Is what was restored equal to the backup: tables, rows, fingerprints, sequences, definitions.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::options::ManagedOptions;
+use super::opened::OpenedArchive;
 use super::report::Proof;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,6 +13,21 @@ use crate::verify::{self, Depth, VerifyOptions};
 /// Findings that an error names; the rest is counted.
 const SHOWN: usize = 5;
 
+/// What is compared with what.
+#[derive(Debug, Clone)]
+pub(in crate::vault) struct Claim {
+    /// The backup.
+    pub(in crate::vault) archive: PathBuf,
+    /// The database that was restored from it.
+    pub(in crate::vault) restored: ConnectParams,
+    /// The number of connections.
+    pub(in crate::vault) jobs: usize,
+    /// Whether it was restored without owners.
+    pub(in crate::vault) no_owner: bool,
+    /// Whether it was restored without privileges.
+    pub(in crate::vault) no_privileges: bool,
+}
+
 /// Compares a restored database with its backup.
 ///
 /// An archive without a manifest tells nothing to compare with. Then the proof is that every statement succeeded, and
@@ -20,31 +36,24 @@ const SHOWN: usize = 5;
 /// # Errors
 ///
 /// [`ErrorKind::Integrity`] when they differ.
-pub(super) async fn prove(
-    options: &ManagedOptions,
-    restored: ConnectParams,
+pub(in crate::vault) async fn prove(
+    claim: &Claim,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
 ) -> Result<Proof> {
-    let archive = options.archive.clone();
-    let has_manifest = tokio::task::spawn_blocking(move || {
-        crate::archive::open(&archive).map(|archive| archive.manifest().is_some())
-    });
-    let has_manifest = has_manifest.await.map_err(|panic| {
-        Error::new(ErrorKind::Internal, "could not open the archive").with_source(panic)
-    })??;
+    let has_manifest = OpenedArchive::open(&claim.archive).await?.is_provable();
     if !has_manifest {
         return Ok(Proof::default());
     }
     let wanted = VerifyOptions {
         // Its bytes were decoded before the restore began.
         depth: Depth::Quick,
-        against: Some(restored),
-        jobs: options.jobs,
-        owners: !options.no_owner,
-        privileges: !options.no_privileges,
+        against: Some(claim.restored.clone()),
+        jobs: claim.jobs,
+        owners: !claim.no_owner,
+        privileges: !claim.no_privileges,
         subscriptions: false,
-        ..VerifyOptions::new(&options.archive)
+        ..VerifyOptions::new(&claim.archive)
     };
     let report = verify::plan(wanted, Arc::clone(progress))?.run(interrupt).await?;
     if !report.is_sound() {

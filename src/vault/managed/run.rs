@@ -15,10 +15,12 @@ use super::found::Found;
 use super::journal::Journal;
 use super::machine::{Stage, Step, backwards, forwards};
 use super::names::{Names, RestoreId};
+use super::opened::OpenedArchive;
 use super::options::ManagedOptions;
 use super::plan::{ManagedPlan, restore_options};
 use super::preflight;
-use super::proof;
+use super::proof::{Claim, prove};
+use super::properties::Properties;
 use super::report::{ManagedReport, Outcome};
 use super::server::{self, Activity};
 use crate::connect::Session;
@@ -47,7 +49,11 @@ impl ManagedPlan {
     /// when that could not be achieved; [`ErrorKind::Refused`] when somebody was connected in the end: then the
     /// database is as it was, and what was restored waits for `resume`.
     pub async fn run(self, watch: Option<Watch>, interrupt: Interrupt) -> Result<ManagedReport> {
-        let ManagedPlan { options, custody, found, journal, create, progress, summary } = self;
+        let ManagedPlan { options, mut custody, journal, create, progress, summary, .. } = self;
+        // Somebody may have thought about the question for hours.
+        custody.renew().await?;
+        let found = Found::look(custody.session(), &summary.target).await?;
+        found.refuse_open()?;
         let mut report = ManagedReport::new(&summary.id, &summary.target, &summary.backup.path);
         report.lsn = summary.backup.lsn;
         report.written_since = summary.backup.written_since;
@@ -65,7 +71,7 @@ impl ManagedPlan {
             watch,
             interrupt,
         };
-        run.sweep(&found).await?;
+        run.sweep(&found).await;
         run.forwards(None).await?;
         Ok(run.finish(Outcome::Restored).await)
     }
@@ -195,15 +201,11 @@ impl Run {
     }
 
     /// Drops what earlier runs have left and nobody needs.
-    async fn sweep(&mut self, found: &Found) -> Result<()> {
+    ///
+    /// What cannot be dropped keeps nobody from restoring.
+    async fn sweep(&mut self, found: &Found) {
         let params = self.custody.params(&self.names.target);
-        let dropped = found.sweep(self.session(), &params).await;
-        self.report.dropped = dropped.map_err(|error| {
-            error.context(
-                "could not clear away what an earlier restore has left; nothing else was changed",
-            )
-        })?;
-        Ok(())
+        self.report.dropped = found.sweep(self.session(), &params, &self.progress).await;
     }
 
     async fn finish(mut self, outcome: Outcome) -> ManagedReport {
@@ -234,7 +236,7 @@ impl Run {
 
     fn ask(&self, step: Step, moment: Moment) -> Result<()> {
         // Behind the swap nobody is helped by stopping: one look is all that is left.
-        if !matches!(step, Step::Accept | Step::SwapBack) {
+        if moment == Moment::Before && !matches!(step, Step::Accept | Step::SwapBack) {
             self.interrupt.check()?;
         }
         self.watch.as_ref().map_or(Ok(()), |watch| watch(step, moment))
@@ -256,6 +258,8 @@ impl Run {
                 self.close_or_open(Stage::Proved, "open the database again", open).await
             }
             Step::Close => {
+                let which = "that this restore had put there; take back the later restore first";
+                self.expect_target(self.journal.side_oid, which).await?;
                 preflight::check_ties(self.session(), &self.names.target).await?;
                 self.refuse_connected().await?;
                 self.close_or_open(Stage::Returning, "close the new database", false).await
@@ -286,10 +290,11 @@ impl Run {
     /// Returns how the side database is created when it must be made again.
     async fn create_statement(&self) -> Result<String> {
         let target = &self.names.target;
-        match super::properties::Properties::read(self.session(), target).await? {
+        match Properties::read(self.session(), target).await? {
             Some(properties) => properties.create_statement(&self.names.side),
             None => {
-                super::plan::create_from_archive(&self.options, &self.names, self.session()).await
+                let opened = OpenedArchive::open(&self.options.archive).await?;
+                Ok(opened.create_statement(&self.names.side, self.session().version()))
             }
         }
     }
@@ -299,7 +304,11 @@ impl Run {
         let side = self.custody.params(&self.names.side);
         let options = restore_options(&self.options, side.clone());
         let plan = restore::plan(options, Arc::clone(&self.progress)).await?;
-        let restored = plan.run(self.interrupt.clone()).await?;
+        // What it says should be done with a half-restored database is done here.
+        let restored = plan.run(self.interrupt.clone()).await.map_err(|error| {
+            let what = format!("could not restore into {:?}", self.names.side);
+            Error::new(error.kind(), what).with_source(error)
+        })?;
         if let Some(error) = restored.partial() {
             return Err(error);
         }
@@ -311,8 +320,14 @@ impl Run {
     }
 
     async fn prove(&mut self) -> Result<()> {
-        let side = self.custody.params(&self.names.side);
-        let proof = proof::prove(&self.options, side, &self.progress, &self.interrupt).await?;
+        let claim = Claim {
+            archive: self.options.archive.clone(),
+            restored: self.custody.params(&self.names.side),
+            jobs: self.options.jobs,
+            no_owner: self.options.no_owner,
+            no_privileges: self.options.no_privileges,
+        };
+        let proof = prove(&claim, &self.progress, &self.interrupt).await?;
         self.report.proof = Some(proof);
         self.custody.renew().await?;
         self.journal.stage = Stage::Proved;
@@ -325,18 +340,22 @@ impl Run {
             return self.close_or_open(Stage::Fenced, "begin the swap", false).await;
         };
         // Hours may have passed since the preflight.
-        let databases = server::databases(self.session()).await?;
-        let found = databases.iter().find(|database| database.name == self.names.target);
-        if found.is_none_or(|database| database.oid != oid) {
-            let target = &self.names.target;
-            let what =
-                format!("the database {target:?} is not the one any more that was to be replaced");
-            return Err(Error::new(ErrorKind::Refused, what));
-        }
+        self.expect_target(oid, "that was to be replaced").await?;
         preflight::check_ties(self.session(), &self.names.target).await?;
         // Before the door is closed: whoever is refused should not have kept others out meanwhile.
         self.refuse_connected().await?;
         self.close_or_open(Stage::Fenced, "close the database for new connections", false).await
+    }
+
+    /// Refuses when another database than that of `oid` stands under the target's name by now.
+    async fn expect_target(&self, oid: u32, which: &str) -> Result<()> {
+        let target = &self.names.target;
+        let databases = server::databases(self.session()).await?;
+        if databases.iter().any(|database| database.name == *target && database.oid == oid) {
+            return Ok(());
+        }
+        let what = format!("the database {target:?} is not the one any more {which}");
+        Err(Error::new(ErrorKind::Refused, what))
     }
 
     async fn refuse_connected(&self) -> Result<()> {
@@ -350,6 +369,10 @@ impl Run {
     async fn close_or_open(&mut self, stage: Stage, purpose: &str, open: bool) -> Result<()> {
         let journal = self.journal.at(stage);
         let mut statements = vec![acts::comment(&journal.place(), &journal)];
+        if matches!(stage, Stage::Fenced | Stage::Proved) {
+            // Who watches every database of a server would keep the new one from being renamed.
+            statements.push(acts::door(&self.names.side, stage == Stage::Proved));
+        }
         if self.journal.target_oid.is_some() {
             statements.push(acts::door(&self.names.target, open));
         }
@@ -362,6 +385,8 @@ impl Run {
         let target = &self.names.target;
         let ended = acts::end_sessions(self.session(), target, self.options.sessions).await?;
         self.report.sessions_ended += ended;
+        // The side database is ours, and so is the right to send others away.
+        acts::end_sessions(self.session(), &self.names.side, Sessions::Ended).await?;
         Ok(())
     }
 

@@ -6,15 +6,15 @@ use crate::sql::quote_literal_for_server;
 
 /// A database of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FoundDatabase {
+pub(in crate::vault) struct FoundDatabase {
     /// Its name.
-    pub(super) name: String,
+    pub(in crate::vault) name: String,
     /// Its oid, which stays when it is renamed.
-    pub(super) oid: u32,
+    pub(in crate::vault) oid: u32,
     /// Whether it takes connections.
-    pub(super) allow_connections: bool,
+    pub(in crate::vault) allow_connections: bool,
     /// Its comment.
-    pub(super) comment: Option<String>,
+    pub(in crate::vault) comment: Option<String>,
 }
 
 /// Somebody who is connected.
@@ -31,7 +31,7 @@ const DATABASES: &str = "select datname, oid, datallowconn,
     from pg_catalog.pg_database order by datname";
 
 /// Lists the databases.
-pub(super) async fn databases(session: &Session) -> Result<Vec<FoundDatabase>> {
+pub(in crate::vault) async fn databases(session: &Session) -> Result<Vec<FoundDatabase>> {
     let rows = session.query("list the databases", DATABASES).await?;
     rows.iter()
         .map(|row| {

@@ -22,6 +22,7 @@ fn help_says_what_there_is() {
       prune        Show which backups are not kept any longer, or drop them
       mark         Say something about a backup: that it is good, or that it must stay
       config       Show every setting and where it comes from, or check that all of them can be read
+      drill        Restore a backup into a scratch database, prove it, and remove it again
       demo         Show the whole tour on a throw-away server
       completions  Print a completion script for a shell
 
@@ -194,7 +195,7 @@ fn the_host_is_h_and_help_is_a_question_mark() {
 
 #[test]
 fn help_fits_into_eighty_columns() {
-    for verb in ["", "dump", "restore", "verify", "inspect", "demo", "completions"] {
+    for verb in ["", "dump", "restore", "verify", "inspect", "drill", "demo", "completions"] {
         for help in ["-?", "--help"] {
             let arguments: Vec<&str> =
                 [verb, help].into_iter().filter(|word| !word.is_empty()).collect();

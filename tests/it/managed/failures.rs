@@ -156,3 +156,28 @@ async fn who_comes_during_the_restore_is_respected_and_the_restored_database_wai
     assert_eq!(content(&database), BACKED_UP);
     clear(server, database.name());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_every_database_of_the_server_does_not_keep_the_new_one_from_its_place() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_monitor");
+    let options = options(&archive, &database);
+    let names = pgark::vault::managed::Names::new(database.name(), &options.id);
+    let side = super::params(&server.uri(&names.side));
+    let handle = tokio::runtime::Handle::current();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let watch: Watch = Arc::new(move |step, moment| {
+        if (step, moment) == (Step::Prove, Moment::After) {
+            let connecting = pgark::connect::Session::connect(&side);
+            let session = tokio::task::block_in_place(|| handle.block_on(connecting));
+            let _ = sender.send(session.expect("a session"));
+        }
+        Ok(())
+    });
+    run(options, watch).await.expect("a restore");
+    assert!(receiver.recv().await.is_some(), "somebody was there");
+    assert_eq!(content(&database), BACKED_UP);
+    assert!(is_open(server, &database));
+    clear(server, database.name());
+}

@@ -1,5 +1,6 @@
 //! The managed restore on real servers: a backup takes the place of a database, or nothing has happened.
 
+mod drill;
 mod failures;
 mod kill;
 mod refusals;
@@ -7,6 +8,7 @@ mod subscriptions;
 mod swap;
 
 use std::path::{Path, PathBuf};
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use chrono::DateTime;
@@ -16,6 +18,9 @@ use pgark::vault::managed::{ManagedOptions, RestoreId};
 use crate::support::World;
 use crate::support::database::{Database, psql};
 use crate::support::server::Server;
+
+/// Every drill sweeps what dead ones have left: tests that leave something hold this alone.
+static DRILLS: RwLock<()> = RwLock::new(());
 
 /// What the sample holds when it is backed up, and after that.
 const BACKED_UP: &str = "1000|500500";

@@ -122,7 +122,9 @@ fn slots_and_prepared_transactions_tie_a_database_to_what_it_is() {
          begin; insert into t values (1); prepare transaction 'half';",
     );
     let run = world.pgark(&["restore", "--target", &uri, "--yes", archive]).fails_with(4);
-    for part in ["old one: tail", "prepared in it: half", "--mode clean", "COMMIT PREPARED"] {
+    for part in
+        ["old one: tail", "prepared in it: half", "pgark restore --clean", "COMMIT PREPARED"]
+    {
         assert!(run.stderr.contains(part), "{part} is not in\n{}", run.stderr);
     }
     psql(&uri, "commit prepared 'half'; select pg_drop_replication_slot('tail')");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgark::progress::{Interrupt, silent};
 use pgark::vault::managed::{ManagedOptions, ManagedReport, plan};
 
-use super::{BACKED_UP, CHANGED, clear, content, made, options, sample};
+use super::{BACKED_UP, CHANGED, DRILLS, clear, content, made, options, sample};
 use crate::support::database::psql;
 use crate::support::{World, newest_server, oracle, servers};
 
@@ -53,7 +53,7 @@ fn the_new_database_has_every_property_of_the_one_it_replaces() {
         assert_eq!(content(&database), BACKED_UP, "on {server}");
         assert_eq!(database.query(PROPERTIES), before, "on {server}");
         assert_eq!(made(server, name), ["__old"], "on {server}");
-        assert!(run.stdout.contains("1,000 rows in 1 tables"), "{}", run.stdout);
+        assert!(run.stdout.contains("1,000 rows in one table"), "{}", run.stdout);
 
         let run = world.pgark(&["restore", "--target", database.uri(), "--rollback"]);
         let run = run.success();
@@ -86,6 +86,26 @@ async fn the_old_database_is_dropped_by_a_later_run_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn restores_are_taken_back_in_reverse() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_reverse");
+    let first = restored(options(&archive, &database)).await;
+    database.execute("truncate t");
+    restored(options(&archive, &database)).await;
+    let rollback = |id: &str| world.pgark(&["restore", id, "--target", database.uri()]);
+    let run = rollback(&format!("--rollback={}", first.id)).fails_with(4);
+    assert!(run.stderr.contains("take back the later restore first"), "{}", run.stderr);
+    assert_eq!(content(&database), BACKED_UP);
+    let _ = rollback("--rollback").success();
+    assert_eq!(content(&database), "0|");
+    let _ = rollback("--rollback").success();
+    assert_eq!(content(&database), CHANGED);
+    let _ = rollback("--rollback").fails_with(6);
+    clear(server, database.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_database_whose_replacement_is_gone_is_never_dropped() {
     let server = newest_server();
     let world = World::new();
@@ -113,5 +133,32 @@ fn an_archive_of_pg_dump_is_restored_with_the_proof_that_there_can_be() {
     let run = world.pgark(&["restore", "--target", database.uri(), "--yes", archive]).success();
     assert_eq!(content(&database), CHANGED);
     assert!(run.stdout.contains("every statement succeeded"), "{}", run.stdout);
+    clear(server, database.name());
+}
+
+#[test]
+fn a_kept_backup_is_found_restored_drilled_and_its_history_tells() {
+    let _others = DRILLS.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let server = newest_server();
+    let world = World::new();
+    let (database, _) = sample(&world, server, "managed_repository");
+    let url = [("DATABASE_URL", database.uri())];
+    let pgark = |arguments: &[&str]| world.pgark_with(&url, arguments);
+    let made = pgark(&["backup", "--no-sync", "--json"]).success();
+    let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let id = made["backups"][0]["id"].as_str().expect("an id").to_owned();
+    database.execute("truncate t");
+
+    let run = pgark(&["restore", "--latest", "--yes", "--reason", "emptied by mistake"]).success();
+    assert!(run.stdout.contains("undo       pgark restore --rollback"), "{}", run.stdout);
+    assert_eq!(content(&database), CHANGED);
+    let run = pgark(&["drill", "--random"]).success();
+    assert!(run.stdout.contains("11 rows in one table"), "{}", run.stdout);
+    let _ = pgark(&["restore", &id, "--yes"]).success();
+    let folder = world.path("backups").join(database.name()).join("history");
+    let events = std::fs::read_dir(folder).expect("a history").count();
+    assert_eq!(events, 3, "two restores and a drill have proved it");
+    let run = pgark(&["restore", "--at", "2001-01-01", "--yes"]).fails_with(6);
+    assert!(run.stderr.contains("there is no backup"), "{}", run.stderr);
     clear(server, database.name());
 }

@@ -1,0 +1,163 @@
+//! `pgark drill`: which backup, on which server, and the report.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::arguments::{Jobs, OutputArguments, PromptArguments, RepositoryArguments, path};
+use super::connection;
+use super::input::Input;
+use super::named_backup::NamedBackup;
+use super::output;
+use super::progress::Display;
+use super::report;
+use super::world::World;
+use crate::connect::ConnectParams;
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Interrupt;
+use crate::vault::drill::{DrillOptions, drill};
+use crate::vault::managed::RestoreId;
+
+/// Restore a backup into a scratch database, prove it, and remove it again
+///
+/// The newest proved backup is taken unless another one is named. Rows, fingerprints, sequences and
+/// definitions are compared with the backup, the server validates every foreign key, and the time it
+/// took is the measured recovery time, which is kept in the history of the backup.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pgark drill
+  pgark drill --random --server postgres://postgres@test.example/postgres
+  pgark drill shop-20260131T020000Z --check 'select count(*) > 0 from orders'")]
+pub(super) struct DrillArguments {
+    /// Archive, or the id of a backup [default: the newest proved backup]
+    #[arg(value_name = "BACKUP", value_parser = path())]
+    backup: Option<PathBuf>,
+
+    /// Take the newest proved backup
+    #[arg(long, conflicts_with_all = ["backup", "random"])]
+    latest: bool,
+
+    /// Take any proved backup
+    #[arg(long, conflicts_with = "backup")]
+    random: bool,
+
+    #[command(flatten)]
+    repository: RepositoryArguments,
+
+    /// Take a backup of this database
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+
+    /// Server for the scratch database: a connection string or a URI
+    /// [default: TEST_DATABASE_URL, DATABASE_URL, PG*]
+    #[arg(long, value_name = "CONN")]
+    server: Option<String>,
+
+    /// Query that must return true in the restored database (can be repeated)
+    #[arg(long, value_name = "SQL")]
+    check: Vec<String>,
+
+    /// Number of connections that load [default: number of cores, at most 8]
+    #[arg(short = 'j', long, value_name = "N")]
+    jobs: Option<Jobs>,
+
+    /// Leave objects to the role that restores, for a server without their owners
+    #[arg(short = 'O', long)]
+    no_owner: bool,
+
+    /// Do not restore privileges
+    #[arg(short = 'x', long, visible_alias = "no-acl")]
+    no_privileges: bool,
+
+    /// Do not run ANALYZE
+    #[arg(long)]
+    no_analyze: bool,
+
+    #[command(flatten)]
+    prompt: PromptArguments,
+
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+pub(super) async fn run(
+    arguments: &DrillArguments,
+    world: &World,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let named = NamedBackup {
+        name: arguments.backup.as_deref(),
+        latest: arguments.backup.is_none() && !arguments.random,
+        random: arguments.random,
+        at: None,
+        repository: &arguments.repository,
+    };
+    let kept = named.find(world, arguments.database.as_deref())?;
+    let archive = match (&kept, &arguments.backup) {
+        (Some(kept), _) => kept.backup.archive(),
+        (None, Some(path)) => path.clone(),
+        (None, None) => return Err(Error::new(ErrorKind::Usage, "no backup is named")),
+    };
+    let input = Input::open_archive(&archive, world, interrupt).await?;
+    let params = server(arguments, world)?;
+    let options = options(arguments, world, &input.path, params.clone())?;
+    let mut display = Display::start(world, &arguments.output);
+    let progress = display.handle();
+    let report = connection::with_password(world, arguments.prompt, params, &display, |params| {
+        let options = DrillOptions { server: params, ..options.clone() };
+        drill(options, progress.clone(), interrupt.clone())
+    })
+    .await;
+    display.close();
+    if let Some(kept) = &kept {
+        let noted = match &report {
+            Ok(report) if report.proof.compared => {
+                let note = format!("drill {} on {}", report.id, report.server);
+                kept.note_restored(world, note, report.recovery)
+            }
+            Err(error) if error.kind() == ErrorKind::Integrity => {
+                kept.note_damaged(world, &format!("drill {}", options.id), error)
+            }
+            _ => Ok(()),
+        };
+        // What the drill has found is told in any case.
+        if let Err(error) = noted {
+            display.handle().warning(&error.to_string());
+        }
+    }
+    output::result(&report?, arguments.output.json, report::drilled)
+}
+
+/// Works out where the scratch database goes.
+fn server(arguments: &DrillArguments, world: &World) -> Result<ConnectParams> {
+    let named = arguments.server.as_deref().or_else(|| world.variable("TEST_DATABASE_URL"));
+    if let Some(server) = named {
+        return connection::params_of(world, server);
+    }
+    let variables = ["DATABASE_URL", "PGHOST", "PGSERVICE", "PGDATABASE"];
+    if !variables.iter().any(|name| world.variable(name).is_some()) {
+        let what = "the drill needs to know on which server it may make a database";
+        return Err(Error::new(ErrorKind::Usage, what).with_hint(
+            "looked for --server, TEST_DATABASE_URL, DATABASE_URL, PGHOST, PGSERVICE and PGDATABASE",
+        ));
+    }
+    connection::params(world, &Default::default(), None)
+}
+
+fn options(
+    arguments: &DrillArguments,
+    world: &World,
+    archive: &Path,
+    server: ConnectParams,
+) -> Result<DrillOptions> {
+    let id = RestoreId::new(world.now().to_utc(), u16::from_le_bytes(world.random()?));
+    Ok(DrillOptions {
+        jobs: world.jobs(arguments.jobs),
+        checks: arguments.check.clone(),
+        no_owner: arguments.no_owner,
+        no_privileges: arguments.no_privileges,
+        analyze: !arguments.no_analyze,
+        ..DrillOptions::new(archive, server, id)
+    })
+}
