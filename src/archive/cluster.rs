@@ -113,7 +113,9 @@ impl ClusterManifest {
 
     /// Tells whether a path looks like the folder of a cluster.
     pub fn is_at(folder: &Path) -> bool {
-        folder.join(GLOBALS_FILE).is_file() && !folder.join("toc.dat").exists()
+        // A kept backup has globals too, and one archive.
+        folder.join(GLOBALS_FILE).is_file()
+            && ["toc.dat", "backup.json"].iter().all(|other| !folder.join(other).exists())
     }
 
     /// Writes the manifest.

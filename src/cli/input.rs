@@ -77,7 +77,8 @@ fn open(path: &Path, folder: &Path, interrupt: &Interrupt) -> Result<Input> {
                 return gathered(opened, path, folder, interrupt);
             }
         },
-        false => path.to_owned(),
+        // The folder of a backup stands for the archive in it.
+        false => crate::vault::archive_in(path).unwrap_or_else(|| path.to_owned()),
     };
     // What is missing or no script is told by those who read archives.
     let opened = match std::fs::metadata(&path) {

@@ -33,6 +33,8 @@ pub use backup_type::{BackupType, Period, Tier};
 pub use event::{Event, EventKind, Proof};
 pub use id::{BackupId, InvalidBackupId};
 pub use record::{BackupRecord, RECORD_VERSION, SourceRecord};
-pub use repository::{DatabaseLock, Listing, Repository, StoredBackup, Unreadable, Wanted, Worker};
+pub use repository::{
+    DatabaseLock, Listing, Repository, StoredBackup, Unreadable, Wanted, Worker, archive_in,
+};
 pub use seed::Seed;
 pub use summary::BackupSummary;

@@ -75,17 +75,17 @@ pub(super) fn listed(
     }
     for backup in summaries {
         let proof = if backup.damaged { "damaged".to_owned() } else { backup.proof.to_string() };
-        let hold = backup.hold.as_ref().map(|why| format!("  held: {}", visible(why)));
         let line = format!(
-            "  {:<width$}  {:>6}  {:>9}  {:<8}{}",
+            "  {:<width$}  {:>6}  {:>9}  {proof}",
             backup.id,
             age(backup.age_seconds),
             bytes(backup.stored_bytes),
-            proof,
-            hold.unwrap_or_default()
         );
-        text += line.trim_end();
+        text += &line;
         text.push('\n');
+        if let Some(why) = &backup.hold {
+            text += &format!("    held: {}\n", visible(why));
+        }
     }
     text + &broken(unreadable)
 }

@@ -42,6 +42,12 @@ pub(super) const RECORD_FILE: &str = "backup.json";
 /// The folder with the events of a database.
 pub(super) const HISTORY_FOLDER: &str = "history";
 
+/// Returns the archive of a backup whose folder is named, `None` when it is the folder of something else.
+pub fn archive_in(folder: &Path) -> Option<PathBuf> {
+    let archive = folder.join(ARCHIVE_FOLDER);
+    (folder.join(RECORD_FILE).is_file() && archive.is_dir()).then_some(archive)
+}
+
 /// A repository on a local disk.
 #[derive(Debug, Clone)]
 pub struct Repository {

@@ -82,6 +82,19 @@ fn what_was_not_verified_counts_when_somebody_verifies_it() {
 }
 
 #[test]
+fn the_folder_of_a_backup_stands_for_its_archive() {
+    let (_source, shop) = filled("vault_path");
+    let folder = text(&shop.back_up(&[]), "folder");
+    let run = shop.world.pgark(&["verify", &folder]).success();
+    assert!(run.stdout.starts_with("the archive is whole"), "{}", run.stdout);
+    let run = shop.world.pgark(&["inspect", &folder, "--json"]).success();
+    assert_eq!(json(&run.stdout)["rows"], 500);
+    let copy = newest_server().database("vault_path_copy");
+    let _ = shop.world.pgark(&["restore", "-d", copy.uri(), &folder]).success();
+    assert_eq!(copy.query("select count(*) from t"), "500");
+}
+
+#[test]
 fn files_beside_the_archive_are_verified_too() {
     let (_source, shop) = filled("vault_beside");
     let made = shop.back_up(&[]);

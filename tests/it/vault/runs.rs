@@ -4,8 +4,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Shop, json};
+use crate::support::damage::SmallDisk;
 use crate::support::database::Database;
-use crate::support::{is_long_run, newest_server, oracle};
+use crate::support::{is_long_run, missing, newest_server, oracle};
 
 /// Holds a table's lock until it is dropped.
 struct Holder(Child);
@@ -114,6 +115,36 @@ fn an_interrupted_backup_says_so_and_leaves_nothing() {
     assert_eq!(shop.ids().len(), 0);
     drop(holder);
     source.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+}
+
+#[test]
+fn a_disk_that_fills_up_leaves_the_older_backups_and_nothing_else() {
+    let source = newest_server().database("vault_full");
+    source.execute("create table t as select 1 n");
+    let shop = Shop::of(&source);
+    let disk = shop.world.path("backups");
+    std::fs::create_dir(&disk).expect("a directory");
+    let Some(_mounted) = SmallDisk::mount(&disk, "size=3m") else {
+        missing("no file system can be mounted to fill it up");
+        return;
+    };
+    let first = ["--type", "daily", "--no-globals"];
+    shop.back_up(&first);
+    let old = shop.ids();
+    // What cannot be compressed, so that there seems to be room at first.
+    source.execute(
+        "insert into t select 2; alter table t add b text; \
+         insert into t select g, md5(random()::text) || md5(random()::text) || md5(random()::text) \
+         from generate_series(1, 80000) g",
+    );
+    let arguments = ["backup", "--no-globals", "-j", "1", "--keep-daily", "0"];
+    let run = shop.pgark(&arguments).fails_with(8);
+    assert!(run.stderr.contains("No space left on device"), "{}", run.stderr);
+    assert_eq!(shop.ids(), old, "and nothing was dropped");
+    assert_eq!(leftovers(&shop, &source), 0);
+    std::fs::write(disk.join("filler"), vec![1; 10_000_000]).expect_err("the disk is small");
+    let run = shop.pgark(&arguments).fails_with(4);
+    assert!(run.stderr.contains("there is no room for the backup"), "{}", run.stderr);
 }
 
 /// Waits for a condition; the limit only turns a hang into a failure.
