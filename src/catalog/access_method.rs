@@ -5,10 +5,11 @@ use crate::error::Result;
 use crate::model::Kind;
 use crate::model::access_method::AccessMethod;
 
-const QUERY: &str = "select tableoid, oid, amname, amtype, amhandler from pg_catalog.pg_am";
+pub(super) const QUERY: &str =
+    "select tableoid, oid, amname, amtype, amhandler from pg_catalog.pg_am";
 
 pub(super) async fn read_access_methods(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read access methods", QUERY).await?;
+    let rows = reader.ask("read access methods", QUERY).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "amname")?;
         let wanted = reader.wanted_unless_built_in(found.catalog_id.oid);

@@ -10,7 +10,8 @@ use crate::model::aggregate::{Aggregate, AggregateDefinition, Finish, Transition
 use crate::model::{DumpId, Kind, Oid};
 
 /// Those of `pg_catalog` matter only when their privileges were changed.
-const LIST: &str = "select p.tableoid, p.oid, p.proname, p.pronamespace, p.proowner, p.proacl,
+pub(super) const LIST: &str =
+    "select p.tableoid, p.oid, p.proname, p.pronamespace, p.proowner, p.proacl,
         pg_catalog.acldefault('f', p.proowner) as acldefault, p.proargtypes
     from pg_catalog.pg_proc p
     left join pg_catalog.pg_init_privs i
@@ -35,7 +36,7 @@ const DEFINITIONS: &str = "select p.oid, pg_catalog.pg_get_function_arguments(p.
 
 pub(super) async fn read_aggregates(reader: &mut Reader<'_>) -> Result<()> {
     let sql = with_members(reader, LIST);
-    let rows = reader.session.query("read aggregates", &sql).await?;
+    let rows = reader.ask("read aggregates", &sql).await?;
     let mut arguments = Vec::with_capacity(rows.len());
     for row in rows.iter() {
         arguments.push(parse_oids(row.text("proargtypes")?)?);

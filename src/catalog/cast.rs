@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::cast::Cast;
 use crate::model::{CatalogId, DumpId, Kind, Oid, ServerVersion};
 
-fn query(version: ServerVersion) -> String {
+pub(super) fn query(version: ServerVersion) -> String {
     // A range type brings the cast to its multirange type along.
     let own = if version.has_multiranges() {
         "where not exists (select from pg_catalog.pg_range r
@@ -27,7 +27,7 @@ fn query(version: ServerVersion) -> String {
 }
 
 pub(super) async fn read_casts(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read casts", &query(reader.version())).await?;
+    let rows = reader.ask("read casts", &query(reader.version())).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "name")?;
         let wanted = reader.wanted_unless_built_in(found.catalog_id.oid);

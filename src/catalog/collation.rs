@@ -8,7 +8,7 @@ use crate::model::collation::Collation;
 use crate::model::{Components, Kind, ServerVersion};
 use crate::sql::quote_identifier;
 
-fn query(version: ServerVersion) -> String {
+pub(super) fn query(version: ServerVersion) -> String {
     let locale = if version.has_unified_locale() {
         "c.colllocale"
     } else if version.has_locale_provider() {
@@ -32,7 +32,7 @@ fn query(version: ServerVersion) -> String {
 }
 
 pub(super) async fn read_collations(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read collations", &query(reader.version())).await?;
+    let rows = reader.ask("read collations", &query(reader.version())).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "collname")?
             .in_schema(&row, "collnamespace")?

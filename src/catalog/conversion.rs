@@ -5,13 +5,13 @@ use crate::error::Result;
 use crate::model::Kind;
 use crate::model::conversion::Conversion;
 
-const QUERY: &str = "select c.tableoid, c.oid, c.conname, c.connamespace, c.conowner,
+pub(super) const QUERY: &str = "select c.tableoid, c.oid, c.conname, c.connamespace, c.conowner,
         pg_catalog.pg_encoding_to_char(c.conforencoding) as from_encoding,
         pg_catalog.pg_encoding_to_char(c.contoencoding) as to_encoding, c.conproc, c.condefault
     from pg_catalog.pg_conversion c";
 
 pub(super) async fn read_conversions(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read conversions", QUERY).await?;
+    let rows = reader.ask("read conversions", QUERY).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "conname")?
             .in_schema(&row, "connamespace")?

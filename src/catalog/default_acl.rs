@@ -7,7 +7,8 @@ use crate::model::default_acl::DefaultAcl;
 
 /// A row for all schemas replaces the built-in default and is compared with it; a row for one schema
 /// can only add to it and is compared with nothing. `acldefault` calls sequences by another letter.
-const QUERY: &str = "select tableoid, oid, defaclobjtype as name, defaclobjtype, defaclrole,
+pub(super) const QUERY: &str =
+    "select tableoid, oid, defaclobjtype as name, defaclobjtype, defaclrole,
         defaclnamespace, defaclacl,
         case when defaclnamespace = 0
           then pg_catalog.acldefault(
@@ -16,7 +17,7 @@ const QUERY: &str = "select tableoid, oid, defaclobjtype as name, defaclobjtype,
     from pg_catalog.pg_default_acl";
 
 pub(super) async fn read_default_acls(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read default privileges", QUERY).await?;
+    let rows = reader.ask("read default privileges", QUERY).await?;
     for row in rows.iter() {
         let mut found =
             Found::new(&row, "name")?.owned(&row, "defaclrole")?.with_acl(&row, "defaclacl")?;

@@ -6,13 +6,14 @@ use crate::error::Result;
 use crate::model::Kind;
 use crate::model::event_trigger::EventTrigger;
 
-const QUERY: &str = "select e.tableoid, e.oid, e.evtname, e.evtowner, e.evtevent, e.evttags,
+pub(super) const QUERY: &str =
+    "select e.tableoid, e.oid, e.evtname, e.evtowner, e.evtevent, e.evttags,
         e.evtfoid::pg_catalog.regproc as function, e.evtenabled
     from pg_catalog.pg_event_trigger e
     order by e.oid";
 
 pub(super) async fn read_event_triggers(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read event triggers", QUERY).await?;
+    let rows = reader.ask("read event triggers", QUERY).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "evtname")?.owned(&row, "evtowner")?;
         let wanted = reader.selection.outside_schemas();

@@ -11,12 +11,12 @@ use crate::model::table::{Column, Table, TableAttach};
 use crate::model::{Components, DumpId, Kind, Oid};
 
 /// pg_dump takes the rows as they lie; the order of `inhseqno` is the one that a restore must repeat.
-const QUERY: &str = "select inhrelid, inhparent from pg_catalog.pg_inherits
+pub(super) const QUERY: &str = "select inhrelid, inhparent from pg_catalog.pg_inherits
     order by inhrelid, inhseqno";
 
 /// Reads all pairs of child and parent, relations and indexes.
 pub(super) async fn read_inheritance(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read inheritance", QUERY).await?;
+    let rows = reader.ask("read inheritance", QUERY).await?;
     for row in rows.iter() {
         let (child_oid, parent_oid) = (row.oid("inhrelid")?, row.oid("inhparent")?);
         let Some(&child) = reader.tables.get(&child_oid) else {

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::language::{Language, LanguageFunction};
 use crate::model::{CatalogId, Components, Kind, Oid};
 
-const QUERY: &str = "select l.tableoid, l.oid, l.lanname, l.lanowner, l.lanacl,
+pub(super) const QUERY: &str = "select l.tableoid, l.oid, l.lanname, l.lanowner, l.lanacl,
         pg_catalog.acldefault('l', l.lanowner) as acldefault, l.lanpltrusted,
         l.lanplcallfoid, l.laninline, l.lanvalidator
     from pg_catalog.pg_language l
@@ -13,7 +13,7 @@ const QUERY: &str = "select l.tableoid, l.oid, l.lanname, l.lanowner, l.lanacl,
     order by l.oid";
 
 pub(super) async fn read_languages(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read languages", QUERY).await?;
+    let rows = reader.ask("read languages", QUERY).await?;
     for row in rows.iter() {
         let found =
             Found::new(&row, "lanname")?.owned(&row, "lanowner")?.with_acl(&row, "lanacl")?;

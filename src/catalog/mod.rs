@@ -218,7 +218,9 @@ pub async fn read(
 fn ask_at_once(reader: &mut Reader<'_>) -> Result<()> {
     let CatalogOptions { privileges, comments, security_labels, .. } = *reader.options;
     let relations = table::relations(reader);
+    let version = reader.version();
     let functions = function::with_members(reader, function::LIST);
+    let aggregates = function::with_members(reader, aggregate::LIST);
     let questions = &mut reader.questions;
     questions.ahead(Voice::Keeper, "read roles", ROLES.to_owned())?;
     if privileges {
@@ -229,6 +231,28 @@ fn ask_at_once(reader: &mut Reader<'_>) -> Result<()> {
     questions.ahead(Voice::Keeper, "read members of extensions", extension::MEMBERS.to_owned())?;
     questions.ahead(Voice::Keeper, "read schemas", schema::QUERY.to_owned())?;
     questions.ahead(Voice::Keeper, "read relations", relations)?;
+    let small = [
+        ("read languages", language::QUERY.to_owned()),
+        ("read aggregates", aggregates),
+        ("read operators", operator::LIST.to_owned()),
+        ("read access methods", access_method::QUERY.to_owned()),
+        ("read operator classes", operator_class::CLASSES.to_owned()),
+        ("read operator families", operator_class::FAMILIES.to_owned()),
+        ("read text search parsers", text_search::PARSERS.to_owned()),
+        ("read text search templates", text_search::TEMPLATES.to_owned()),
+        ("read text search dictionaries", text_search::DICTIONARIES.to_owned()),
+        ("read text search configurations", text_search::CONFIGURATIONS.to_owned()),
+        ("read collations", collation::query(version)),
+        ("read conversions", conversion::QUERY.to_owned()),
+        ("read casts", cast::query(version)),
+        ("read transforms", transform::QUERY.to_owned()),
+        ("read default privileges", default_acl::QUERY.to_owned()),
+        ("read inheritance", inheritance::QUERY.to_owned()),
+        ("read event triggers", event_trigger::QUERY.to_owned()),
+    ];
+    for (purpose, sql) in small {
+        questions.ahead(Voice::Keeper, purpose, sql)?;
+    }
     questions.ahead(Voice::Second, "read functions", functions)?;
     questions.ahead(Voice::Second, "read types", types::LIST.to_owned())?;
     questions.ahead(Voice::Second, "read dependencies", dependency::QUERY.to_owned())?;

@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::model::operator::{Operator, OperatorDefinition};
 use crate::model::{Components, DumpId, Kind, Oid};
 
-const LIST: &str = "select o.tableoid, o.oid, o.oprname, o.oprnamespace, o.oprowner, o.oprkind,
+pub(super) const LIST: &str =
+    "select o.tableoid, o.oid, o.oprname, o.oprnamespace, o.oprowner, o.oprkind,
         o.oprcode <> 0 as complete, ln.nspname as left_schema, lt.typname as left_name,
         rn.nspname as right_schema, rt.typname as right_name
     from pg_catalog.pg_operator o
@@ -31,7 +32,7 @@ const DEFINITIONS: &str = "select o.oid, o.oprcode::pg_catalog.regprocedure as s
     left join pg_catalog.pg_namespace nn on nn.oid = n.oprnamespace";
 
 pub(super) async fn read_operators(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read operators", LIST).await?;
+    let rows = reader.ask("read operators", LIST).await?;
     let mut wanted = HashMap::new();
     for row in rows.iter() {
         let found = Found::new(&row, "oprname")?

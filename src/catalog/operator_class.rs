@@ -19,7 +19,8 @@ use crate::model::operator_class::{
 };
 use crate::model::{Components, DumpId, Kind, Oid};
 
-const CLASSES: &str = "select c.tableoid, c.oid, c.opcname, c.opcnamespace, c.opcowner, m.amname,
+pub(super) const CLASSES: &str =
+    "select c.tableoid, c.oid, c.opcname, c.opcnamespace, c.opcowner, m.amname,
         pg_catalog.format_type(c.opcintype, null) as input_type,
         c.opckeytype::pg_catalog.regtype as storage_type, c.opcdefault,
         c.opcfamily, n.nspname as family_schema, f.opfname
@@ -28,7 +29,8 @@ const CLASSES: &str = "select c.tableoid, c.oid, c.opcname, c.opcnamespace, c.op
     left join pg_catalog.pg_opfamily f on f.oid = c.opcfamily
     left join pg_catalog.pg_namespace n on n.oid = f.opfnamespace";
 
-const FAMILIES: &str = "select f.tableoid, f.oid, f.opfname, f.opfnamespace, f.opfowner, m.amname
+pub(super) const FAMILIES: &str =
+    "select f.tableoid, f.oid, f.opfname, f.opfnamespace, f.opfowner, m.amname
     from pg_catalog.pg_opfamily f
     join pg_catalog.pg_am m on m.oid = f.opfmethod";
 
@@ -53,7 +55,7 @@ const FUNCTIONS: &str = "select d.refobjid, p.amprocnum, p.amproc::pg_catalog.re
     order by $order_by p.amprocnum";
 
 pub(super) async fn read_operator_classes(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read operator classes", CLASSES).await?;
+    let rows = reader.ask("read operator classes", CLASSES).await?;
     let mut wanted = HashMap::new();
     for row in rows.iter() {
         let found = Found::new(&row, "opcname")?
@@ -79,7 +81,7 @@ pub(super) async fn read_operator_classes(reader: &mut Reader<'_>) -> Result<()>
 }
 
 pub(super) async fn read_operator_families(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read operator families", FAMILIES).await?;
+    let rows = reader.ask("read operator families", FAMILIES).await?;
     let mut wanted = HashMap::new();
     for row in rows.iter() {
         let found = Found::new(&row, "opfname")?

@@ -13,20 +13,24 @@ use crate::model::text_search::{
 };
 use crate::model::{Components, Kind};
 
-const PARSERS: &str = "select tableoid, oid, prsname, prsnamespace, prsstart, prstoken, prsend,
+pub(super) const PARSERS: &str =
+    "select tableoid, oid, prsname, prsnamespace, prsstart, prstoken, prsend,
         prsheadline, prslextype
     from pg_catalog.pg_ts_parser";
 
-const TEMPLATES: &str = "select tableoid, oid, tmplname, tmplnamespace, tmplinit, tmpllexize
+pub(super) const TEMPLATES: &str =
+    "select tableoid, oid, tmplname, tmplnamespace, tmplinit, tmpllexize
     from pg_catalog.pg_ts_template";
 
-const DICTIONARIES: &str = "select d.tableoid, d.oid, d.dictname, d.dictnamespace, d.dictowner,
+pub(super) const DICTIONARIES: &str =
+    "select d.tableoid, d.oid, d.dictname, d.dictnamespace, d.dictowner,
         n.nspname as template_schema, t.tmplname, d.dictinitoption
     from pg_catalog.pg_ts_dict d
     left join pg_catalog.pg_ts_template t on t.oid = d.dicttemplate
     left join pg_catalog.pg_namespace n on n.oid = t.tmplnamespace";
 
-const CONFIGURATIONS: &str = "select c.tableoid, c.oid, c.cfgname, c.cfgnamespace, c.cfgowner,
+pub(super) const CONFIGURATIONS: &str =
+    "select c.tableoid, c.oid, c.cfgname, c.cfgnamespace, c.cfgowner,
         n.nspname as parser_schema, p.prsname
     from pg_catalog.pg_ts_config c
     left join pg_catalog.pg_ts_parser p on p.oid = c.cfgparser
@@ -41,7 +45,7 @@ const MAPPINGS: &str = "select m.mapcfg, t.alias, m.mapdict::pg_catalog.regdicti
     order by m.mapcfg, m.maptokentype, m.mapseqno";
 
 pub(super) async fn read_parsers(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read text search parsers", PARSERS).await?;
+    let rows = reader.ask("read text search parsers", PARSERS).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "prsname")?.in_schema(&row, "prsnamespace")?;
         let in_schema = reader.wanted_in_schema(row.oid("prsnamespace")?)?;
@@ -58,7 +62,7 @@ pub(super) async fn read_parsers(reader: &mut Reader<'_>) -> Result<()> {
 }
 
 pub(super) async fn read_templates(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read text search templates", TEMPLATES).await?;
+    let rows = reader.ask("read text search templates", TEMPLATES).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "tmplname")?.in_schema(&row, "tmplnamespace")?;
         let in_schema = reader.wanted_in_schema(row.oid("tmplnamespace")?)?;
@@ -72,7 +76,7 @@ pub(super) async fn read_templates(reader: &mut Reader<'_>) -> Result<()> {
 }
 
 pub(super) async fn read_dictionaries(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read text search dictionaries", DICTIONARIES).await?;
+    let rows = reader.ask("read text search dictionaries", DICTIONARIES).await?;
     for row in rows.iter() {
         let found = Found::new(&row, "dictname")?
             .in_schema(&row, "dictnamespace")?
@@ -88,7 +92,7 @@ pub(super) async fn read_dictionaries(reader: &mut Reader<'_>) -> Result<()> {
 }
 
 pub(super) async fn read_configurations(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read text search configurations", CONFIGURATIONS).await?;
+    let rows = reader.ask("read text search configurations", CONFIGURATIONS).await?;
     let mut wanted = HashMap::new();
     for row in rows.iter() {
         let found = Found::new(&row, "cfgname")?

@@ -7,7 +7,7 @@ use crate::model::Kind;
 use crate::model::transform::Transform;
 use crate::sql::quote_identifier;
 
-const QUERY: &str = "select f.tableoid, f.oid, t.typname, l.lanname,
+pub(super) const QUERY: &str = "select f.tableoid, f.oid, t.typname, l.lanname,
         pg_catalog.format_type(f.trftype, null) as type_name,
         f.trffromsql::pg_catalog.oid, f.trftosql::pg_catalog.oid
     from pg_catalog.pg_transform f
@@ -16,7 +16,7 @@ const QUERY: &str = "select f.tableoid, f.oid, t.typname, l.lanname,
     order by f.trftype, f.trflang";
 
 pub(super) async fn read_transforms(reader: &mut Reader<'_>) -> Result<()> {
-    let rows = reader.session.query("read transforms", QUERY).await?;
+    let rows = reader.ask("read transforms", QUERY).await?;
     for row in rows.iter() {
         let mut found = Found::new(&row, "typname")?;
         let language = row.text("lanname")?;
