@@ -36,14 +36,43 @@ const EXTENSIONS: &str = "select d.classid, d.objid, e.extname
     where d.deptype = 'x' and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
     order by d.classid, d.objid, d.ctid";
 
-pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
+/// A row of the answer.
+pub(super) struct Edge {
+    from: CatalogId,
+    to: CatalogId,
+    kind: char,
+}
+
+/// Takes the answer in before it is needed: it came long ago where a second session gave it, and the client would
+/// do nothing but wait for the indexes meanwhile.
+pub(super) async fn take_in(reader: &mut Reader<'_>) -> Result<()> {
+    if reader.questions.was_asked(QUERY) {
+        reader.edges = Some(edges(reader).await?);
+    }
+    Ok(())
+}
+
+async fn edges(reader: &mut Reader<'_>) -> Result<Vec<Edge>> {
     let rows = reader.ask("read dependencies", QUERY).await?;
+    let mut edges = Vec::with_capacity(rows.len());
     for row in rows.iter() {
-        let from = CatalogId { class: row.oid("classid")?, oid: row.oid("objid")? };
+        edges.push(Edge {
+            from: CatalogId { class: row.oid("classid")?, oid: row.oid("objid")? },
+            to: CatalogId { class: row.oid("refclassid")?, oid: row.oid("refobjid")? },
+            kind: row.character("deptype")?,
+        });
+    }
+    Ok(edges)
+}
+
+pub(super) async fn read_dependencies(reader: &mut Reader<'_>) -> Result<()> {
+    let edges = match reader.edges.take() {
+        Some(edges) => edges,
+        None => edges(reader).await?,
+    };
+    for Edge { from, to, kind } in edges {
         let Some(from) = reader.database.find(from) else { continue };
-        let to = CatalogId { class: row.oid("refclassid")?, oid: row.oid("refobjid")? };
         let Some(to) = reader.database.find(to) else { continue };
-        let kind = row.character("deptype")?;
         // A relation depends internally on its composite type; a dump needs it the other way round, so
         // that what the columns need comes before the type.
         let reversed = kind == 'i'

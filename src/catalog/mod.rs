@@ -185,6 +185,7 @@ pub async fn read(
     constraint::read_checks(reader).await?;
     inheritance::adjust_columns(reader);
     table_data::read_unsafe_partitioning(reader).await?;
+    dependency::take_in(reader).await?;
     index::read_indexes(reader).await?;
     statistics::read_statistics(reader).await?;
     constraint::read_foreign_keys(reader).await?;
@@ -319,6 +320,8 @@ pub(crate) struct Reader<'a> {
     index_parents: HashMap<Oid, Oid>,
     /// Not-null constraints that are not validated, by oid of `pg_constraint` (18+).
     invalid_not_nulls: Vec<Oid>,
+    /// What the server knows of dependencies, when the answer was taken in ahead of its use.
+    edges: Option<Vec<dependency::Edge>>,
     /// Types by oid of `pg_type`.
     pub(crate) types: HashMap<Oid, DumpId>,
     /// Names of types that were asked for, by oid of `pg_type`.
@@ -404,6 +407,7 @@ impl<'a> Reader<'a> {
             inheritance: HashMap::new(),
             index_parents: HashMap::new(),
             invalid_not_nulls: Vec::new(),
+            edges: None,
             types: HashMap::new(),
             type_names: HashMap::new(),
         })

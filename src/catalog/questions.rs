@@ -66,6 +66,11 @@ impl<'a> Questions<'a> {
         Ok(())
     }
 
+    /// Tells whether a question was sent ahead and its answer not taken yet.
+    pub(crate) fn was_asked(&self, sql: &str) -> bool {
+        self.asked.contains_key(sql)
+    }
+
     /// Returns the answer to a question, which is asked now unless it was sent ahead.
     pub(crate) async fn ask(&mut self, purpose: &str, sql: &str) -> Result<Rows> {
         let answer = match self.asked.remove(sql) {
