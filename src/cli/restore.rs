@@ -11,7 +11,7 @@ use super::output;
 use super::progress::Display;
 use super::report;
 use super::restore_print;
-use super::restore_selection::{check_format, selection};
+use super::restore_selection::{check_format, first_given, loading_option, selection};
 use super::signals;
 use super::world::World;
 use crate::archive::cluster::ClusterManifest;
@@ -126,50 +126,13 @@ async fn run_script(
 
 /// Returns an option that only archives can follow.
 fn meaningless(arguments: &RestoreArguments) -> Option<&'static str> {
-    let (selection, shape) = (&arguments.selection, &arguments.shape);
-    let loading = &arguments.loading;
-    [
-        ("-c/--clean", arguments.clean),
-        ("-C/--create", arguments.create),
+    let shape = &arguments.shape;
+    first_given([
         ("-F/--format", arguments.format.is_some()),
-        ("--transaction-size", arguments.transaction_size.is_some()),
-        ("--no-data-for-failed-tables", arguments.no_data_for_failed_tables),
-        ("--disable-triggers", arguments.disable_triggers),
-        ("-S/--superuser", arguments.superuser.is_some()),
-        ("--enable-row-security", arguments.enable_row_security),
-        ("--freeze", loading.freeze),
-        ("--split-load", loading.split_load),
-        ("--maintenance-work-mem", loading.maintenance_work_mem.is_some()),
-        ("--max-parallel-maintenance-workers", loading.max_parallel_maintenance_workers.is_some()),
-        ("--synchronous-commit", loading.synchronous_commit.is_some()),
-        ("--section", !selection.section.is_empty()),
-        ("-n/--schema", !selection.schema.is_empty()),
-        ("-N/--exclude-schema", !selection.exclude_schema.is_empty()),
-        ("-t/--table", !selection.table.is_empty()),
-        ("-I/--index", !selection.index.is_empty()),
-        ("-P/--function", !selection.function.is_empty()),
-        ("-T/--trigger", !selection.trigger.is_empty()),
-        ("-L/--use-list", selection.use_list.is_some()),
-        ("--filter", !selection.filter.is_empty()),
-        ("-s/--schema-only", selection.schema_only),
-        ("-a/--data-only", selection.data_only),
-        ("--statistics-only", selection.statistics_only),
-        ("--no-schema", selection.no_schema),
-        ("--no-data", selection.no_data),
-        ("--no-statistics", selection.no_statistics),
         ("-O/--no-owner", shape.no_owner),
         ("-x/--no-privileges", shape.no_privileges),
-        ("--no-comments", shape.no_comments),
-        ("--no-policies", shape.no_policies),
-        ("--no-publications", shape.no_publications),
-        ("--no-subscriptions", shape.no_subscriptions),
-        ("--no-security-labels", shape.no_security_labels),
-        ("--no-tablespaces", shape.no_tablespaces),
-        ("--no-table-access-method", shape.no_table_access_method),
-        ("--use-set-session-authorization", shape.use_set_session_authorization),
-    ]
-    .into_iter()
-    .find_map(|(option, given)| given.then_some(option))
+    ])
+    .or_else(|| loading_option(arguments))
 }
 
 fn mode(arguments: &RestoreArguments) -> Mode {

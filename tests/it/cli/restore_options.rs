@@ -254,3 +254,29 @@ fn text_that_is_not_utf_8_comes_out_as_it_was() {
         assert_eq!(theirs, ours(arguments), "{arguments:?}");
     }
 }
+
+#[test]
+fn an_option_of_loading_is_refused_where_nothing_could_follow_it() {
+    let world = World::new();
+    std::fs::write(world.path("shop.sql"), "select 1;\n").expect("a script");
+    let script = ["restore", "-d", "postgresql://nowhere.invalid/x", "shop.sql"];
+    let managed = ["restore", "--target", "postgresql://nowhere.invalid/x", "shop.sql"];
+    for options in [
+        &["--freeze"][..],
+        &["--split-load"],
+        &["--maintenance-work-mem", "1GB"],
+        &["--max-parallel-maintenance-workers", "1"],
+        &["--synchronous-commit", "on"],
+        &["--clean"],
+        &["-t", "orders"],
+    ] {
+        for (command, reason) in [
+            (&script, "cannot be used with \"shop.sql\", which is a script"),
+            (&managed, "needs -d, the database to load into"),
+        ] {
+            let run = world.pgark(&[&command[..], options].concat());
+            assert_eq!(run.code, Some(2), "{options:?}: {}", run.stderr);
+            assert!(run.stderr.contains(reason), "{options:?}: {}", run.stderr);
+        }
+    }
+}
