@@ -5,13 +5,13 @@ use crate::error::Result;
 use crate::model::policy::{Policy, PolicyDefinition};
 use crate::model::{CatalogId, Components, DumpId, Kind, Oid};
 
-/// pg_dump leaves the order of the roles to the server; by oid it is the same from run to run.
+/// pg_dump leaves the order of the roles to the server, and so does this: another order would be another text.
 fn policies(oids: &str) -> String {
     format!(
         "select p.tableoid, p.oid, p.polrelid, p.polname, p.polcmd, p.polpermissive,
             case when p.polroles = '{{0}}' then null else pg_catalog.array_to_string(array(
                 select pg_catalog.quote_ident(r.rolname) from pg_catalog.pg_roles r
-                where r.oid = any (p.polroles) order by r.oid), ', ') end as roles,
+                where r.oid = any (p.polroles)), ', ') end as roles,
             pg_catalog.pg_get_expr(p.polqual, p.polrelid) as using_expression,
             pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as check_expression
         from pg_catalog.unnest({oids}) as wanted(oid)
