@@ -24,7 +24,7 @@ use crate::sql::{quote_identifier, quote_literal_for_server};
 const LEAVING: Duration = Duration::from_secs(30);
 
 /// How long a session may take that has been closed already.
-const PASSING: Duration = Duration::from_secs(1);
+const PASSING: Duration = Duration::from_secs(3);
 
 const PAUSE: Duration = Duration::from_millis(50);
 
