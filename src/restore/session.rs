@@ -142,7 +142,7 @@ mod tests {
     fn the_preamble_leaves_out_what_the_target_does_not_know() {
         let mut encoding = TocEntry::new(DumpId(1), "ENCODING", "ENCODING");
         encoding.definition = "SET client_encoding = 'LATIN1';\n".into();
-        let server = ConnectParams::parse("postgresql://localhost").expect("parameters");
+        let server = ConnectParams::parse("postgresql://me@localhost").expect("parameters");
         let mut options = RestoreOptions::new("archive", server);
         options.role = Some("Loader".into());
         options.settings.maintenance_work_mem = Some("1GB".into());
@@ -152,7 +152,8 @@ mod tests {
         let old = setup.statements(ServerVersion(150_018));
         assert!(!old.contains("transaction_timeout") && old.contains("SET ROLE \"Loader\";"));
         assert!(
-            old.contains("SET synchronous_commit = 'off';\nSET maintenance_work_mem = '1GB';\n")
+            old.contains("SET synchronous_commit = 'off';\nSET maintenance_work_mem = '1GB';\n"),
+            "{old}"
         );
         assert!(!old.contains("max_parallel_maintenance_workers"));
         assert!(setup.statements(ServerVersion(180_006)).contains("SET transaction_timeout = 0;"));
