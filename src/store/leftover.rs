@@ -3,11 +3,8 @@
 use std::path::Path;
 
 use super::lock::{self, Attempt};
-use super::{PARTIAL_SUFFIX, partial_prefix, storage, sync_directory};
+use super::{PARTIAL_SUFFIX, is_partial, partial_prefix, storage, sync_directory};
 use crate::error::Result;
-
-/// What every hidden name of an output in the making, or of one that is being removed, has in it.
-const PARTIAL_MARK: &str = ".pgark-";
 
 /// Removes all leftovers in a folder that no living run holds, whatever they were to become.
 ///
@@ -20,9 +17,9 @@ pub fn sweep_leftovers(folder: &Path) -> Result<()> {
         let item = item.map_err(|error| storage(folder, "list", error))?;
         let name = item.file_name();
         let name = name.to_string_lossy();
-        let is_ours =
-            name.starts_with('.') && name.contains(PARTIAL_MARK) && name.ends_with(PARTIAL_SUFFIX);
-        if is_ours && let Ok(Attempt::Locked(_)) = lock::try_lock(&item.path()) {
+        if is_partial(&name)
+            && let Ok(Attempt::Locked(_)) = lock::try_lock(&item.path())
+        {
             lock::remove(&item.path());
         }
     }

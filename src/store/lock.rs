@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{PARTIAL_SUFFIX, in_use, partial_prefix, storage};
+use super::{PARTIAL_SUFFIX, in_use, is_partial, partial_prefix, storage};
 use crate::error::Result;
 
 /// How long to wait for somebody else who is just making or sweeping an output in the same folder;
@@ -34,8 +34,12 @@ pub(super) fn try_lock(path: &Path) -> std::io::Result<Attempt> {
 /// Locks a folder for the moment of making an output in it, so that nobody sweeps what is not yet
 /// locked.
 ///
-/// Returns `None` when the folder cannot be locked in time; then only that moment is unprotected.
+/// Returns `None` when the folder cannot be locked in time; then only that moment is unprotected. A folder that is
+/// itself in the making is held by the run that makes it, for as long as it makes it: there is nobody to wait for.
 pub(super) fn lock_folder(path: &Path) -> Option<File> {
+    if path.file_name().is_some_and(|name| is_partial(&name.to_string_lossy())) {
+        return None;
+    }
     let deadline = Instant::now() + FOLDER_PATIENCE;
     loop {
         match try_lock(path).ok()? {
@@ -76,4 +80,22 @@ pub(super) fn sweep(folder: &Path, name: &str, path: &Path) -> Result<()> {
 pub(super) fn remove(path: &Path) {
     let is_directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
     let _ = if is_directory { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_the_making_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("temp");
+        let place = folder.path().join(".backup.pgark-0123456789ab.partial");
+        std::fs::create_dir(&place).expect("creates");
+        let held = try_lock(&place).expect("opens");
+        assert!(matches!(held, Attempt::Locked(_)));
+        let began = Instant::now();
+        assert!(lock_folder(&place).is_none());
+        assert!(began.elapsed() < FOLDER_PATIENCE);
+        assert!(lock_folder(folder.path()).is_some());
+    }
 }

@@ -36,9 +36,17 @@ pub enum Durability {
 /// What every hidden name ends with: `.NAME.pgark-XXXXXXXX.partial`.
 const PARTIAL_SUFFIX: &str = ".partial";
 
+/// What stands in every hidden name behind that of the output.
+const PARTIAL_MARK: &str = ".pgark-";
+
 /// What every hidden name for an output called `name` begins with.
 fn partial_prefix(name: &str) -> String {
-    format!(".{name}.pgark-")
+    format!(".{name}{PARTIAL_MARK}")
+}
+
+/// Tells whether a name is that of an output in the making, or of one that is being removed.
+fn is_partial(name: &str) -> bool {
+    name.starts_with('.') && name.contains(PARTIAL_MARK) && name.ends_with(PARTIAL_SUFFIX)
 }
 
 /// Wraps an I/O error with the path it is about.
