@@ -486,7 +486,7 @@ impl Run {
                 let failure = crate::error::with_causes(&failure);
                 let what = format!("the restore failed, and taking it back failed too: {failure}");
                 hinted(Error::new(ErrorKind::RollbackFailed, what), error)
-                    .with_hint(format!("\"pgark restore --rollback {}\" tries again", self.journal.id))
+                    .with_hint(format!("\"pgark restore --rollback={}\" tries again", self.journal.id))
             }
         }
     }
