@@ -17,9 +17,7 @@ use crate::archive::cluster::ClusterManifest;
 use crate::connect::ConnectParams;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Interrupt;
-use crate::vault::managed::{
-    self, Direction, ManagedOptions, ManagedReport, ManagedSummary, RestoreId, Sessions,
-};
+use crate::vault::managed::{self, Direction, ManagedOptions, ManagedReport, RestoreId, Sessions};
 
 pub(super) async fn run(
     arguments: &RestoreArguments,
@@ -130,8 +128,12 @@ async fn begin(
     }
     if !arguments.managed.yes {
         let _pause = display.pause();
-        let agreed = signals::unless(interrupt, confirm(plan.summary().clone(), world)).await;
-        if let Err(error) = agreed {
+        let summary = plan.summary();
+        let question = format!(
+            "{summary}\nReplace the database {:?} on\n{}?\nType yes or RESTORE: ",
+            summary.target, summary.server
+        );
+        if let Err(error) = signals::unless(interrupt, confirm(question, world)).await {
             plan.give_up().await;
             return Err(error);
         }
@@ -165,40 +167,86 @@ async fn settle(
                 .context(ErrorKind::Usage, || format!("{id:?} cannot be looked for"))?,
         ),
     };
-    // Standard input is never meant here: the archive of the journal is.
-    let archive = match arguments.archive.as_os_str() == STANDARD_INPUT {
-        true => Path::new(""),
-        false => &arguments.archive,
-    };
+    let archive = moved_archive(arguments, direction)?;
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     let options = options(arguments, world, archive, params.clone())?;
     let prompt = arguments.connection.prompt;
-    let report = connection::with_password(world, prompt, params, &display, |params| {
+    let plan = connection::with_password(world, prompt, params, &display, |params| {
         let options = ManagedOptions { connection: params, ..options.clone() };
-        managed::settle(options, id.clone(), direction, progress.clone(), None, interrupt.clone())
+        let plan = managed::settle(options, id.clone(), direction, progress.clone(), interrupt);
+        signals::unless(interrupt, plan)
     })
     .await?;
+    if arguments.dry_run {
+        display.close();
+        let summary = plan.summary().clone();
+        plan.give_up().await;
+        return output::result(&summary, arguments.output.json, ToString::to_string);
+    }
+    let summary = plan.summary();
+    if summary.takes_away && !arguments.managed.yes {
+        let _pause = display.pause();
+        let question = format!(
+            "{summary}\nPut back what was in {:?} before, on\n{}?\nType yes or RESTORE: ",
+            summary.target, summary.server
+        );
+        if let Err(error) = signals::unless(interrupt, confirm(question, world)).await {
+            plan.give_up().await;
+            return Err(error);
+        }
+    }
+    let report = plan.run(None, interrupt.clone()).await?;
     display.close();
     finish(&report, arguments)
+}
+
+/// Returns where the archive of an earlier run is now; an empty path for where it was.
+///
+/// An id behind a blank is taken for an archive, and then another run would be meant than the one that was typed.
+fn moved_archive(arguments: &RestoreArguments, direction: Direction) -> Result<&Path> {
+    let option = match direction {
+        Direction::Forwards => "--resume",
+        Direction::Backwards => "--rollback",
+    };
+    if let Some(other) = first_given([
+        ("--latest", arguments.managed.latest),
+        ("--at", arguments.managed.at.is_some()),
+    ]) {
+        let what = format!("{other} chooses a backup, and {option} goes on with a restore");
+        return Err(Error::new(ErrorKind::Usage, what));
+    }
+    // Standard input is never meant here: the archive of the journal is.
+    if arguments.archive.as_os_str() == STANDARD_INPUT {
+        return Ok(Path::new(""));
+    }
+    let given = arguments.archive.to_string_lossy();
+    if let Ok(id) = given.parse::<RestoreId>() {
+        let what = format!("{given:?} stands where an archive is meant");
+        return Err(Error::new(ErrorKind::Usage, what)
+            .with_hint(format!("a restore is named as in {option}={id}, without a blank")));
+    }
+    match direction {
+        Direction::Forwards => Ok(&arguments.archive),
+        Direction::Backwards => {
+            let what = format!("--rollback needs no archive, and {given:?} was named");
+            Err(Error::new(ErrorKind::Usage, what)
+                .with_hint("a restore is named as in --rollback=ID, without a blank"))
+        }
+    }
 }
 
 fn finish(report: &ManagedReport, arguments: &RestoreArguments) -> Result<()> {
     output::result(report, arguments.output.json, report::replaced)
 }
 
-/// Shows the plan and asks; only `yes` and `RESTORE` agree.
-async fn confirm(summary: ManagedSummary, world: &World) -> Result<()> {
+/// Asks; only `yes` and `RESTORE` agree.
+async fn confirm(question: String, world: &World) -> Result<()> {
     if !world.can_ask {
         let what = "nobody can be asked, because there is no terminal";
-        return Err(
-            Error::new(ErrorKind::Declined, what).with_hint("--yes restores without asking")
-        );
+        return Err(Error::new(ErrorKind::Declined, what)
+            .with_hint("--yes does it without asking, --dry-run shows what it would do"));
     }
-    let question = format!(
-        "{summary}\nReplace the database {:?} on\n{}?\nType yes or RESTORE: ",
-        summary.target, summary.server
-    );
     let answer = tokio::task::spawn_blocking(move || {
         let mut stderr = std::io::stderr().lock();
         stderr.write_all(question.as_bytes())?;

@@ -145,10 +145,14 @@ pub(super) fn replaced(report: &ManagedReport) -> String {
     let title = match report.outcome {
         Outcome::Restored => format!("restored the database {database}"),
         Outcome::RolledBack => format!("the database {database} is the old one again"),
+        Outcome::GivenUp => format!("gave up the restore of the database {database}"),
     };
     let mut lines = Lines::new(&format!("{title} in {}", seconds(report.time)));
     lines.line("restore", &report.id);
     lines.line("backup", &report.backup);
+    if report.outcome == Outcome::GivenUp {
+        lines.line("database", "as it was; what was restored beside it is dropped");
+    }
     if !report.tables.is_empty() {
         lines.line("tables", &count(report.tables.len() as u64));
         lines.line("rows", &count(report.rows));
@@ -193,6 +197,9 @@ pub(super) fn replaced(report: &ManagedReport) -> String {
     }
     for note in &report.notes {
         lines.line("note", note);
+    }
+    if let (Outcome::RolledBack, Some(undone)) = (report.outcome, &report.kept) {
+        lines.line("note", &format!("rows written since the restore are in {undone} alone"));
     }
     if report.outcome == Outcome::Restored && report.kept.is_some() {
         lines.line("undo", "pgark restore --rollback");

@@ -53,13 +53,14 @@ impl Custody {
 
     /// Connects and takes the lock again if the session was lost.
     ///
-    /// Somebody else may have had it meanwhile, so what is known about the run must be read again.
-    pub(in crate::vault) async fn renew(&mut self) -> Result<()> {
-        if self.session.is_closed() {
+    /// Returns whether it was. Somebody else may have had the lock then, so what is known must be read again.
+    pub(in crate::vault) async fn renew(&mut self) -> Result<bool> {
+        let is_lost = self.session.is_closed();
+        if is_lost {
             self.session = connect(&self.params, &self.target).await?;
             self.lock().await?;
         }
-        Ok(())
+        Ok(is_lost)
     }
 
     /// Lets go of the lock.

@@ -47,6 +47,12 @@ pub(super) struct Journal {
     pub(super) target_oid: Option<u32>,
     /// Whether the replaced database took connections.
     pub(super) allow_connections: bool,
+    /// Whether it is restored without owners.
+    #[serde(default)]
+    pub(super) no_owner: bool,
+    /// Whether it is restored without privileges.
+    #[serde(default)]
+    pub(super) no_privileges: bool,
     /// What the comment of the replaced database was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) comment: Option<String>,
@@ -75,6 +81,8 @@ impl Journal {
             side_oid: 0,
             target_oid: None,
             allow_connections: true,
+            no_owner: false,
+            no_privileges: false,
             comment: None,
         }
     }

@@ -104,7 +104,36 @@ impl Stage {
     }
 }
 
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Restoring => "restoring",
+            Stage::Proved => "proved",
+            Stage::Fenced => "fenced",
+            Stage::Swapped => "swapped",
+            Stage::Kept => "kept",
+            Stage::Returning => "returning",
+            Stage::Undone => "undone",
+        })
+    }
+}
+
 impl Step {
+    /// Returns the stage that the step ends with when it begins with `stage`; none when nothing is left of the run.
+    pub(super) fn leads_to(self, stage: Stage) -> Option<Stage> {
+        match self {
+            Step::CreateSide => Some(Stage::Restoring),
+            Step::Prove | Step::Unfence => Some(Stage::Proved),
+            Step::Fence => Some(Stage::Fenced),
+            Step::Swap | Step::Reopen => Some(Stage::Swapped),
+            Step::Accept => Some(Stage::Kept),
+            Step::Close => Some(Stage::Returning),
+            Step::SwapBack => Some(Stage::Undone),
+            Step::Restore | Step::EndSessions => Some(stage),
+            Step::DropSide => None,
+        }
+    }
+
     /// Returns the words for a person who waits.
     pub(super) fn phrase(self) -> &'static str {
         match self {

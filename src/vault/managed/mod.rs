@@ -5,13 +5,13 @@
 //!                     lock, preflight,    side database, proof,
 //!                     verification        fence, swap
 //!
-//!   settle()          finishes an earlier run, or takes it back
+//!   settle() -> SettlePlan -> run()   finishes an earlier run, or takes it back
 //! ```
 //!
 //! The backup is restored into a database beside the old one and proved there. Only then the old one is closed and
 //! both are renamed in one transaction; the old one stays for a while. `machine` says what is done in which
-//! order, from wherever a run was left; `journal` how the server itself remembers it; `acts` what the single
-//! statements are and who may come in between.
+//! order, from wherever a run was left; `journal` how the server itself remembers it; `steps` does them; `acts` has the single
+//! statements and who may come in between; `retreat` is what happens when something fails.
 
 mod acts;
 mod custody;
@@ -26,8 +26,12 @@ mod preflight;
 mod proof;
 mod properties;
 mod report;
+mod retreat;
 mod run;
 mod server;
+mod settle;
+mod steps;
+mod words;
 
 pub use acts::Sessions;
 pub(super) use acts::{drop_database, is_untouched, subscriptions};
@@ -40,5 +44,6 @@ pub use options::{KEEP_OLD, ManagedOptions};
 pub use plan::{Backup, ManagedPlan, ManagedSummary, plan};
 pub(super) use proof::{Claim, prove};
 pub use report::{ManagedReport, Outcome, Proof};
-pub use run::{Direction, Moment, Watch, settle};
+pub use run::{Moment, Watch};
 pub(super) use server::{FoundDatabase, databases};
+pub use settle::{Direction, SettlePlan, SettleSummary, settle};

@@ -10,6 +10,9 @@ use crate::connect::ConnectParams;
 /// How long the replaced database is kept when nothing else is said.
 pub const KEEP_OLD: Duration = Duration::from_secs(24 * 3600);
 
+/// A server that restarts is there again within this time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The options of a managed restore.
 #[derive(Debug, Clone)]
 pub struct ManagedOptions {
@@ -25,6 +28,8 @@ pub struct ManagedOptions {
     pub sessions: Sessions,
     /// How long the replaced database is kept.
     pub keep_old: Duration,
+    /// How long a server that is gone, or a lock, is waited for when something must be taken back.
+    pub patience: Duration,
     /// Why this is done, for the journal.
     pub reason: Option<String>,
     /// Leaves ownership of objects to the connecting user.
@@ -45,6 +50,7 @@ impl ManagedOptions {
             jobs: 1,
             sessions: Sessions::default(),
             keep_old: KEEP_OLD,
+            patience: PATIENCE,
             reason: None,
             no_owner: false,
             no_privileges: false,

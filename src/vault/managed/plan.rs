@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::acts::Sessions;
 use super::custody::Custody;
 use super::found::Found;
 use super::journal::Journal;
@@ -16,11 +15,11 @@ use super::options::ManagedOptions;
 use super::preflight;
 use super::properties::Properties;
 use super::server;
+use super::words::in_words;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::restore::{self, Mode, RestoreOptions};
-use crate::sql::quote_identifier;
 use crate::verify::{self, VerifyOptions};
 
 /// A managed restore that has been checked and not begun.
@@ -121,6 +120,8 @@ pub async fn plan(
         found.now,
     );
     journal.reason = options.reason.clone();
+    journal.no_owner = options.no_owner;
+    journal.no_privileges = options.no_privileges;
     journal.keep_seconds = i64::try_from(options.keep_old.as_secs()).unwrap_or(i64::MAX);
     let database = found.database(&target);
     journal.target_oid = database.map(|database| database.oid);
@@ -143,7 +144,7 @@ pub async fn plan(
         touches: forwards(None).iter().position(|step| *step == Step::Fence).map_or(0, |at| at + 1),
         steps: forwards(None)
             .iter()
-            .filter_map(|step| in_words(*step, &names, &options, journal.target_oid.is_some()))
+            .filter_map(|step| in_words(*step, &journal, &options, opened.is_provable()))
             .collect(),
         drops: found.disposable().into_iter().map(Journal::place).collect(),
         notes,
@@ -190,7 +191,7 @@ pub(super) fn restore_options(
 }
 
 /// Reads every byte of the backup, and returns its rows.
-async fn verify(
+pub(super) async fn verify(
     options: &ManagedOptions,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
@@ -203,41 +204,6 @@ async fn verify(
         .with_hint("\"pgark verify\" lists everything that is wrong with it")
         .with_hint("nothing was changed; restore the next older backup");
     Err(error)
-}
-
-/// Where the lines of a step begin after the first one.
-const INDENT: &str = "     ";
-
-/// Tells what a step does in this run; none for what happens only with a database to replace.
-fn in_words(step: Step, names: &Names, options: &ManagedOptions, replaces: bool) -> Option<String> {
-    let [target, side, old] =
-        [&names.target, &names.side, &names.old].map(|name| quote_identifier(name));
-    let needs_target = matches!(step, Step::Fence | Step::EndSessions | Step::Accept);
-    if needs_target && !replaces {
-        return None;
-    }
-    Some(match step {
-        Step::CreateSide => format!("create {side}, like {target}"),
-        Step::Restore => format!("restore into it over {} connections", options.jobs),
-        Step::Prove => "prove it equal to the backup".to_owned(),
-        Step::Fence => format!("close {target} for new connections"),
-        Step::EndSessions if options.sessions == Sessions::Ended => {
-            format!("end the sessions that are connected to {target}")
-        }
-        Step::EndSessions => format!("make sure that nobody is connected to {target}"),
-        Step::Swap if replaces => format!(
-            "exchange the names in one transaction:\n\
-             {INDENT}  {target} -> {old}\n\
-             {INDENT}  {side} -> {target}\n\
-             {INDENT}with owner, privileges, comment, labels, settings and limits of the old one"
-        ),
-        Step::Swap => format!("{side} becomes {target}"),
-        Step::Accept => format!(
-            "look at {target}; the old one is kept, closed, for {}",
-            humantime::format_duration(options.keep_old)
-        ),
-        other => other.to_string(),
-    })
 }
 
 impl ManagedPlan {

@@ -14,6 +14,8 @@ pub enum Outcome {
     Restored,
     /// The database that was there stands under its name again.
     RolledBack,
+    /// What was restored beside it is dropped; the database was not replaced in the first place.
+    GivenUp,
 }
 
 /// What was compared before the restored database took its place.

@@ -54,9 +54,22 @@ async fn a_failure_before_or_after_any_step_leaves_the_database_as_it_was() {
                 assert_eq!(error.kind(), ErrorKind::RolledBack, "{context}: {error:?}");
                 assert_eq!(content(&database), CHANGED, "{context}");
                 assert!(is_open(server, &database), "{context}");
-                // What was in its place already is kept, and all else is gone.
-                let left = made(server, database.name());
-                assert!(left.is_empty() || left == ["__undone"], "{context}: {left:?}");
+                // What was proved by then waits, what was in its place already is kept, and all else is gone.
+                let left: &[&str] = match (step, moment) {
+                    (Step::CreateSide | Step::Restore, _) | (Step::Prove, Moment::Before) => &[],
+                    (Step::Accept, _) | (Step::Swap, Moment::After) => &["__undone"],
+                    _ => &["__restore"],
+                };
+                assert_eq!(made(server, database.name()), left, "{context}");
+                let told = error.hints().join("\n");
+                match left {
+                    ["__restore"] => assert!(told.contains("--resume"), "{context}: {told}"),
+                    ["__undone"] => assert!(
+                        told.contains("after the exchange are in") && told.contains("__undone_"),
+                        "{context}: {told}"
+                    ),
+                    _ => {}
+                }
                 clear(server, database.name());
             }
         }
@@ -150,8 +163,9 @@ async fn who_comes_during_the_restore_is_respected_and_the_restored_database_wai
     again.sessions = Sessions::Ended;
     let error = plan(again.clone(), silent(), &Interrupt::default()).await.err().expect("refused");
     assert_eq!(error.kind(), ErrorKind::Refused);
-    let report =
-        settle(again, None, Direction::Forwards, silent(), None, Interrupt::default()).await;
+    let interrupt = Interrupt::default();
+    let plan = settle(again, None, Direction::Forwards, silent(), &interrupt).await;
+    let report = plan.expect("a plan").run(None, interrupt).await;
     assert_eq!(report.expect("finished").sessions_ended, 1);
     assert_eq!(content(&database), BACKED_UP);
     clear(server, database.name());

@@ -62,7 +62,7 @@ fn after_a_kill_both_ends_can_be_reached() {
 
         let left = made(server, database.name());
         let way = if seed % 2 == 0 { "--resume" } else { "--rollback" };
-        let run = world.pgark(&["restore", way, "--target", database.uri(), "--json"]);
+        let run = world.pgark(&["restore", way, "--yes", "--target", database.uri(), "--json"]);
         // Before the first journal and after the last one there is nothing to finish.
         assert!(matches!(run.code, Some(0 | 6)), "{context}: {run:?}");
         let now = content(&database);
@@ -73,7 +73,7 @@ fn after_a_kill_both_ends_can_be_reached() {
         }
         reached.insert((left, run.code));
         // Whatever is left is no obstacle to the next run.
-        let _ = world.pgark(&["restore", "--rollback", "--target", database.uri()]);
+        let _ = world.pgark(&["restore", "--rollback", "--yes", "--target", database.uri()]);
         let open = "select count(*) from pg_database where not datallowconn and datname = current_database()";
         assert_eq!(database.query(open), "0", "{context}");
         assert!(!made(server, database.name()).iter().any(|name| name == "__old"), "{context}");

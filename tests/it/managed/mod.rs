@@ -4,8 +4,10 @@ mod drill;
 mod failures;
 mod kill;
 mod refusals;
+mod settling;
 mod subscriptions;
 mod swap;
+mod way_back;
 
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;

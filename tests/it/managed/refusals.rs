@@ -17,7 +17,7 @@ fn without_a_terminal_and_without_yes_it_is_declined() {
     let (database, archive) = sample(&world, server, "managed_declined");
     let archive = archive.to_str().expect("UTF-8");
     let run = world.pgark(&["restore", "--target", database.uri(), archive]).fails_with(5);
-    assert!(run.stderr.contains("--yes restores without asking"), "{}", run.stderr);
+    assert!(run.stderr.contains("--yes does it without asking"), "{}", run.stderr);
     let run = world.pgark(&["restore", "--target", database.uri(), "--dry-run", archive]).success();
     assert!(run.stdout.contains("exchange the names in one transaction"), "{}", run.stdout);
     assert_eq!(content(&database), CHANGED);

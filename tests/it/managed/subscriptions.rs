@@ -95,7 +95,7 @@ async fn the_slot_of_production_survives_restores_and_clean_ups() {
             // As if somebody had taken it into use: what is dropped later has the slot's name again.
             psql(&copy, "alter subscription s set (slot_name = 'production')");
         }
-        let run = world.pgark(&["restore", "--target", &copy, "--rollback"]).success();
+        let run = world.pgark(&["restore", "--target", &copy, "--rollback", "--yes"]).success();
         assert!(run.stdout.contains("is the old one again"), "{}", run.stdout);
         psql(&copy, "alter subscription s set (slot_name = none); drop subscription s");
         let dropping = plan(options(), silent(), &interrupt).await.expect("a plan");

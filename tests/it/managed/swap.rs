@@ -55,7 +55,7 @@ fn the_new_database_has_every_property_of_the_one_it_replaces() {
         assert_eq!(made(server, name), ["__old"], "on {server}");
         assert!(run.stdout.contains("1,000 rows in one table"), "{}", run.stdout);
 
-        let run = world.pgark(&["restore", "--target", database.uri(), "--rollback"]);
+        let run = world.pgark(&["restore", "--target", database.uri(), "--rollback", "--yes"]);
         let run = run.success();
         assert_eq!(content(&database), CHANGED, "on {server}");
         assert_eq!(database.query(PROPERTIES), before, "on {server}");
@@ -93,7 +93,7 @@ async fn restores_are_taken_back_in_reverse() {
     let first = restored(options(&archive, &database)).await;
     database.execute("truncate t");
     restored(options(&archive, &database)).await;
-    let rollback = |id: &str| world.pgark(&["restore", id, "--target", database.uri()]);
+    let rollback = |id: &str| world.pgark(&["restore", id, "--yes", "--target", database.uri()]);
     let run = rollback(&format!("--rollback={}", first.id)).fails_with(4);
     assert!(run.stderr.contains("take back the later restore first"), "{}", run.stderr);
     assert_eq!(content(&database), BACKED_UP);

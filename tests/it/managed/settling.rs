@@ -1,0 +1,79 @@
+//! An earlier run that is named, shown, asked about, and finished or taken back.
+
+use pgark::progress::{Interrupt, silent};
+use pgark::vault::managed::{Names, RestoreId, plan};
+
+use super::{BACKED_UP, CHANGED, clear, content, made, options, sample};
+use crate::support::database::psql;
+use crate::support::{World, newest_server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_is_shown_and_asked_about_before_it_is_done() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_asked");
+    let done = plan(options(&archive, &database), silent(), &Interrupt::default()).await;
+    let done = done.expect("a plan").run(None, Interrupt::default()).await.expect("a restore");
+    let pgark = |arguments: &[&str]| {
+        let mut all = vec!["restore", "--target", database.uri()];
+        all.extend(arguments);
+        world.pgark(&all)
+    };
+    let run = pgark(&["--rollback", "--dry-run"]).success();
+    for part in ["exchange the names back", "__undone_", "which is kept", "are in"] {
+        assert!(run.stdout.contains(part), "{part} is not in\n{}", run.stdout);
+    }
+    assert_eq!(content(&database), BACKED_UP);
+    let run = pgark(&["--rollback"]).fails_with(5);
+    assert!(run.stderr.contains("--yes does it without asking"), "{}", run.stderr);
+    // With a blank before it the id is an archive, and another run would be taken back.
+    for option in ["--rollback", "--resume"] {
+        let run = pgark(&[option, &done.id, "--yes"]).fails_with(2);
+        assert!(run.stderr.contains(&format!("{option}={}", done.id)), "{}", run.stderr);
+    }
+    let archive = archive.to_str().expect("UTF-8");
+    let run = pgark(&["--rollback", "--yes", archive]).fails_with(2);
+    assert!(run.stderr.contains("needs no archive"), "{}", run.stderr);
+    let _ = pgark(&["--rollback", "--latest", "--yes"]).fails_with(2);
+    assert_eq!(content(&database), BACKED_UP);
+    assert_eq!(made(server, database.name()), ["__old"]);
+    let run = pgark(&["--rollback", "--yes"]).success();
+    assert!(run.stdout.contains("rows written since the restore are in"), "{}", run.stdout);
+    assert_eq!(content(&database), CHANGED);
+    clear(server, database.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_half_restored_is_not_taken_for_what_was_restored_before() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_half");
+    let done = plan(options(&archive, &database), silent(), &Interrupt::default()).await;
+    let done = done.expect("a plan").run(None, Interrupt::default()).await.expect("a restore");
+    // As a kill leaves it.
+    let half: RestoreId = "20350101t000000_0001".parse().expect("an id");
+    let side = Names::new(database.name(), &half).side;
+    let maintenance = server.uri("postgres");
+    psql(&maintenance, &format!("create database {side}"));
+    let journal = format!(
+        r#"{{"pgark":"restore","version":1,"id":"{half}","target":"{}","stage":"restoring","backup":"/b","began":"2035-01-01T00:00:00Z","keep_seconds":0,"side_oid":1,"target_oid":null,"allow_connections":true}}"#,
+        database.name()
+    );
+    psql(&maintenance, &format!("comment on database {side} is '{journal}'"));
+
+    let rollback =
+        |option: &str| world.pgark(&["restore", "--target", database.uri(), "--yes", option]);
+    let run = rollback("--rollback").fails_with(2);
+    for id in [half.as_str(), &done.id] {
+        assert!(run.stderr.contains(&format!("--rollback={id}")), "{}", run.stderr);
+    }
+    assert_eq!(made(server, database.name()), ["__old", "__restore"]);
+    let run = rollback(&format!("--rollback={half}")).success();
+    assert!(run.stdout.contains("gave up the restore"), "{}", run.stdout);
+    assert!(!run.stdout.contains("the old one again"), "{}", run.stdout);
+    assert_eq!(content(&database), BACKED_UP);
+    let run = rollback("--rollback").success();
+    assert!(run.stdout.contains("is the old one again"), "{}", run.stdout);
+    assert_eq!(content(&database), CHANGED);
+    clear(server, database.name());
+}
