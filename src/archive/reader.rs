@@ -167,6 +167,11 @@ pub trait ArchiveReader: Send + Sync {
         }
     }
 
+    /// Returns the `lc_monetary` that values of type `money` were written with, when it is known.
+    fn money_locale(&self) -> Option<&str> {
+        self.manifest()?.settings.get("lc_monetary").map(String::as_str)
+    }
+
     /// Returns an error when the archive should have a manifest and has none that can be trusted.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl CloneSource {
     ///
     /// [`ErrorKind::Refused`] when both are the same database, and as for [`restore::plan`].
     pub async fn plan_into(&self, mut options: RestoreOptions) -> Result<ClonePlan> {
-        let binary = match self.may_go_binary(&options).await? {
+        let binary = match self.may_go_binary(&mut options).await? {
             true => self.source.entries_with_binary_form().await?,
             false => HashSet::new(),
         };
@@ -83,7 +83,7 @@ impl CloneSource {
     ///
     /// The proof needs the text of all rows anyway; where there is one, reading them twice would cost the
     /// source more than the target saves.
-    async fn may_go_binary(&self, options: &RestoreOptions) -> Result<bool> {
+    async fn may_go_binary(&self, options: &mut RestoreOptions) -> Result<bool> {
         let tables_are_new = options.mode == Mode::Fresh
             && (options.create || !options.clean)
             && !(options.data_only || options.no_schema || !options.sections.is_empty())
@@ -93,6 +93,8 @@ impl CloneSource {
         }
         let session = Session::connect(&options.connection).await?;
         let major = session.version().major();
+        // What was asked here holds for this server and no other.
+        options.connection = session.same_server().clone();
         session.close().await;
         Ok(major == self.source.database().facts.version.major())
     }

@@ -216,6 +216,10 @@ impl ArchiveReader for LiveReader {
         Ok(None)
     }
 
+    fn money_locale(&self) -> Option<&str> {
+        self.0.source.setting("lc_monetary")
+    }
+
     fn check_container(&self) -> Result<ContainerChecked> {
         Ok(ContainerChecked::default())
     }

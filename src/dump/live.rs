@@ -139,6 +139,11 @@ impl LiveSource {
         &self.identity
     }
 
+    /// Returns one of the settings that shape the text of values.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
     /// Returns the bytes on disk of an entry's table, TOAST included.
     pub fn size(&self, id: DumpId) -> u64 {
         self.tables.get(&id).map_or(0, |table| table.size.cost())

@@ -155,6 +155,10 @@ impl ServerVersion {
     pub fn has_domain_not_null_constraints(self) -> bool {
         self.at_least(17)
     }
+    /// The setting `idle_session_timeout` (14).
+    pub fn has_idle_session_timeout(self) -> bool {
+        self.at_least(14)
+    }
     /// The setting `transaction_timeout` (17).
     pub fn has_transaction_timeout(self) -> bool {
         self.at_least(17)

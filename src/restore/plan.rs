@@ -159,6 +159,8 @@ async fn plan_contents(
 
     let session = Session::connect(&options.connection).await?;
     session.check_no_pooler().await?;
+    // A list of hosts, or a name with several addresses, would lead the other connections elsewhere.
+    options.connection = session.same_server().clone();
     let (target, mut warnings) = if options.is_stock() {
         progress.info("executing SELECT pg_catalog.set_config('search_path', '', false);");
         let role = setup.apply_role(&session).await;
@@ -178,7 +180,16 @@ async fn plan_contents(
         (Target::read(&session).await?, Vec::new())
     } else {
         let request = Request { options: &options, entries: archive.entries(), marks: &marks };
-        look_at_target(&session, &setup, &request).await?
+        let (target, mut warnings) = look_at_target(&session, &setup, &request).await?;
+        if let Some(locale) = archive.money_locale()
+            && !setup.read_money(&session, locale).await?
+            && archive.entries().iter().any(|entry| entry.definition.contains("money"))
+        {
+            warnings.push(format!(
+                "the target does not know the locale {locale:?}, in which values of type money were written: they may be refused or read as others"
+            ));
+        }
+        (target, warnings)
     };
     if target.version.is_untested() {
         warnings.push(format!(

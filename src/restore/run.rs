@@ -51,7 +51,7 @@ impl RestorePlan {
             options,
             archive,
             marks,
-            setup,
+            mut setup,
             target,
             session,
             expected,
@@ -73,6 +73,9 @@ impl RestorePlan {
         let mut session = session;
         if options.create {
             interrupt.check()?;
+            if !options.is_stock() {
+                setup.own_database();
+            }
             let archive = &*archive;
             let created = if options.is_stock() {
                 create::create_as_stock(session, &params, &options, &setup, archive, &*progress)

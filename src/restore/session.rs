@@ -1,14 +1,15 @@
 //! How every connection of a restore is set up: the preamble of a script, sent as statements.
 //!
 //! Authority: `_doSetFixedOutputState` of PostgreSQL's `pg_backup_archiver.c`. Differences: settings
-//! that the target does not know are left out, and commits do not wait for the disk. The latter cannot
+//! that the target does not know are left out, settings of role or database that would change values or
+//! end idle sessions are overruled, and commits do not wait for the disk. The latter cannot
 //! lose part of a restore silently: [`make_durable`] waits once, at the end, for everything before it.
 
 use super::options::{RestoreOptions, SessionSettings};
 use crate::connect::{ConnectParams, Session};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{ServerVersion, TocEntry};
-use crate::sql::{quote_identifier, quote_literal};
+use crate::sql::{quote_identifier, quote_literal, quote_literal_for_server};
 
 /// What the archive and the options say about a session.
 #[derive(Debug, Clone)]
@@ -19,6 +20,10 @@ pub(super) struct SessionSetup {
     role: Option<String>,
     row_security: bool,
     settings: SessionSettings,
+    /// The locale that values of type `money` were written in, where the server knows it.
+    money: Option<String>,
+    /// Whether the database is one that the restore has made itself.
+    own_database: bool,
     /// Whether `standard_conforming_strings` is on, which decides how INSERT data is cut.
     pub(super) standard_strings: bool,
 }
@@ -40,6 +45,8 @@ impl SessionSetup {
             role: options.role.clone(),
             row_security: options.row_security,
             settings: options.settings.clone(),
+            money: None,
+            own_database: false,
         }
     }
 
@@ -62,6 +69,19 @@ impl SessionSetup {
         );
         if version.has_transaction_timeout() {
             sql.push_str("SET transaction_timeout = 0;\n");
+        }
+        if version.has_idle_session_timeout() {
+            // A connection waits for work while another one fills a table.
+            sql.push_str("SET idle_session_timeout = 0;\n");
+        }
+        // Off, it would make the string "NULL" of every null in an array.
+        sql.push_str("SET array_nulls = on;\n");
+        if let Some(locale) = &self.money {
+            sql.push_str(&format!("SET lc_monetary = {};\n", quote_literal_for_server(locale)));
+        }
+        if self.own_database {
+            // The settings of the database are there before its content.
+            sql.push_str("SET default_transaction_read_only = off;\n");
         }
         sql.push_str(&self.encoding);
         sql.push_str(&self.strings);
@@ -90,6 +110,25 @@ impl SessionSetup {
         let row_security = if self.row_security { "on" } else { "off" };
         sql.push_str(&format!("SET row_security = {row_security};\n"));
         sql
+    }
+
+    /// Has values of type `money` read in the locale they were written in: in another one, the comma of
+    /// `12,50` may divide thousands. Tells whether the server knows it.
+    pub(super) async fn read_money(&mut self, session: &Session, locale: &str) -> Result<bool> {
+        let sql = format!("SET lc_monetary = {};", quote_literal_for_server(locale));
+        match session.execute("use the archive's form of money", &sql).await {
+            Ok(()) => {
+                self.money = Some(locale.to_owned());
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::Server => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes on with a database that the restore makes, and fills whatever its settings say.
+    pub(super) fn own_database(&mut self) {
+        self.own_database = true;
     }
 
     /// Opens a connection and sets it up.

@@ -92,7 +92,7 @@ pub struct ClusterRestoreReport {
 /// written, [`ErrorKind::Connection`] when the target cannot be reached, [`ErrorKind::Refused`] when
 /// databases are there already.
 pub async fn plan_cluster(
-    options: ClusterRestoreOptions,
+    mut options: ClusterRestoreOptions,
     progress: ProgressHandle,
 ) -> Result<ClusterRestorePlan> {
     if options.databases.names_objects() || options.databases.single_transaction {
@@ -105,6 +105,7 @@ pub async fn plan_cluster(
     let manifest = ClusterManifest::open(&options.folder)?;
     let globals = manifest.read_globals(&options.folder)?;
     let session = Session::connect(&options.databases.connection).await?;
+    options.databases.connection = session.same_server().clone();
     let present = present_databases(&session).await?;
     let may_exist = options.databases.mode == Mode::Append;
     let mut obstacles = Vec::new();

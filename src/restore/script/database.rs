@@ -11,7 +11,12 @@ use super::options::ScriptOptions;
 ///
 /// Commits do not wait for the disk; the run waits once, at its end, for everything before it.
 pub(super) async fn set_up(session: &Session, options: &ScriptOptions) -> Result<()> {
-    let mut sql = String::from("SET synchronous_commit = off;\n");
+    // A setting of the target's must not make the string "NULL" of the nulls in arrays.
+    let mut sql = String::from("SET synchronous_commit = off;\nSET array_nulls = on;\n");
+    if session.version().has_idle_session_timeout() {
+        // What comes through a pipe may let us wait.
+        sql.push_str("SET idle_session_timeout = 0;\n");
+    }
     // Otherwise text is UTF-8 until the script says something else; dumps do so at once.
     if let Some(encoding) = options.connection.client_encoding() {
         let literal = crate::sql::quote_literal_for_server(encoding);

@@ -7,6 +7,7 @@ mod process;
 mod refusals;
 mod round_trip;
 mod script;
+mod sessions;
 mod small_tables;
 
 use std::path::Path;
