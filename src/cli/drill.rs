@@ -104,6 +104,9 @@ pub(super) async fn run(
     let options = options(arguments, world, &input.path, params.clone())?;
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
+    if let Some(kept) = &kept {
+        kept.tell(&progress);
+    }
     let report = connection::with_password(world, arguments.prompt, params, &display, |params| {
         let options = DrillOptions { server: params, ..options.clone() };
         drill(options, progress.clone(), interrupt.clone())

@@ -14,6 +14,7 @@ use super::world::World;
 use crate::archive::script_reader::{Opened, ScriptSource};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Interrupt;
+use crate::vault::Reading;
 
 /// The path that means standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
@@ -33,6 +34,8 @@ pub(super) struct ArchiveInput {
     pub(super) path: PathBuf,
     /// What was gathered; it goes away with this.
     _gathered: Option<File>,
+    /// A backup of a repository is not removed while it is read.
+    _reading: Option<Reading>,
 }
 
 impl Input {
@@ -97,7 +100,8 @@ fn gathered(opened: Opened, path: &Path, folder: &Path, interrupt: &Interrupt) -
             (path, Some(file))
         }
     };
-    Ok(Input::Archive(ArchiveInput { path, _gathered: gathered }))
+    let reading = Reading::of(&path)?;
+    Ok(Input::Archive(ArchiveInput { path, _gathered: gathered, _reading: reading }))
 }
 
 /// Returns the name of the file that is standard input, `None` when it is a pipe.

@@ -115,6 +115,9 @@ async fn begin(
     let options = options(arguments, world, &input.path, params.clone())?;
     let prompt = arguments.connection.prompt;
     let progress = display.handle();
+    if let Some(kept) = &kept {
+        kept.tell(&progress);
+    }
     let plan = connection::with_password(world, prompt, params, &display, |params| {
         let options = ManagedOptions { connection: params, ..options.clone() };
         signals::unless(interrupt, managed::plan(options, progress.clone(), interrupt))

@@ -9,7 +9,8 @@ use super::arguments::RepositoryArguments;
 use super::vault::settings;
 use super::world::World;
 use crate::error::{Error, ErrorKind, Result};
-use crate::vault::{Event, EventKind, Proof, Repository, StoredBackup, Wanted};
+use crate::progress::ProgressHandle;
+use crate::vault::{Choice, Repository, StoredBackup, Wanted, check};
 
 /// What was typed to name a backup.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,8 @@ pub(super) struct NamedBackup<'a> {
 pub(super) struct KeptBackup {
     pub(super) repository: Repository,
     pub(super) backup: StoredBackup,
+    /// Why newer backups were passed over.
+    notes: Vec<String>,
 }
 
 impl NamedBackup<'_> {
@@ -56,12 +59,12 @@ impl NamedBackup<'_> {
             opened => opened?,
         };
         // An id says which database it is of; it may well go to another one.
-        let backup = repository.find(&wanted, database.filter(|_| !by_id))?;
-        Ok(Some(KeptBackup { repository, backup }))
+        let Choice { backup, notes } = repository.find(&wanted, database.filter(|_| !by_id))?;
+        Ok(Some(KeptBackup { repository, backup, notes }))
     }
 
     fn folder(&self, world: &World) -> Result<PathBuf> {
-        Ok(settings::repository(&settings::read(self.repository, world)?))
+        settings::repository(&settings::read(self.repository, world)?)
     }
 
     /// Takes one of the proved backups, each as likely as the others.
@@ -76,30 +79,31 @@ impl NamedBackup<'_> {
                 .with_hint("run \"pgark list\" to see which there are"));
         }
         let number = usize::from(u16::from_le_bytes(world.random()?)) % proved.len();
-        Ok(KeptBackup { repository, backup: proved.swap_remove(number) })
+        Ok(KeptBackup { repository, backup: proved.swap_remove(number), notes: Vec::new() })
     }
 }
 
 impl KeptBackup {
+    /// Tells which backup was chosen where that is not plain, and why it was.
+    pub(super) fn tell(&self, progress: &ProgressHandle) {
+        if !self.notes.is_empty() {
+            progress.warning(&format!("{} was chosen", self.backup.id()));
+        }
+        for note in &self.notes {
+            progress.warning(note);
+        }
+    }
+
     /// Writes into the history that the backup was restored and was equal.
     pub(super) fn note_restored(&self, world: &World, note: String, time: Duration) -> Result<()> {
-        let event = Event {
-            proof: Some(Proof::Restored),
-            reason: Some(note),
-            seconds: Some(time.as_secs_f64()),
-            ..Event::new(self.backup.id().clone(), world.now().to_utc(), EventKind::Verified)
-        };
-        self.repository.append(self.backup.database(), &event, world.random()?)
+        let (at, random) = (world.now().to_utc(), world.random()?);
+        check::note_restored(&self.repository, &self.backup, note, time, at, random)
     }
 
     /// Writes into the history that what was restored was not equal.
     pub(super) fn note_damaged(&self, world: &World, note: &str, error: &Error) -> Result<()> {
-        let event = Event {
-            reason: Some(note.to_owned()),
-            findings: vec![error.to_string()],
-            ..Event::new(self.backup.id().clone(), world.now().to_utc(), EventKind::Damaged)
-        };
-        self.repository.append(self.backup.database(), &event, world.random()?)
+        let (at, random) = (world.now().to_utc(), world.random()?);
+        check::note_unequal(&self.repository, &self.backup, note, error, at, random)
     }
 }
 

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::event::{Event, EventKind, Proof};
 use super::id::BackupId;
-use super::repository::{Repository, StoredBackup};
+use super::repository::{Reading, Repository, StoredBackup};
 use crate::archive::cluster::manifest_sha256;
 use crate::codec::sha256;
-use crate::error::{ErrorKind, Result, with_causes};
+use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::verify::{self, Depth, Finding, VerifyOptions, VerifyReport};
 
@@ -38,18 +38,23 @@ impl CheckedBackup {
     }
 }
 
-/// Looks at a backup: its record against its files, then every byte of its archive.
+/// Looks at a backup: its record against its files, then every byte of its archive. Nobody removes it meanwhile.
 ///
 /// # Errors
 ///
-/// What keeps the look from being taken, such as an interruption. What is wrong with the backup is in the answer.
+/// What keeps the look from being taken, such as an interruption or a disk that does not answer;
+/// [`ErrorKind::NotFound`] when it is gone. What is wrong with the backup is in the answer.
 pub async fn check(
     backup: &StoredBackup,
     depth: Depth,
     progress: &ProgressHandle,
     interrupt: &Interrupt,
 ) -> Result<CheckedBackup> {
-    let mut findings = of_record(backup);
+    let Some(_reading) = Reading::of(backup.folder())? else {
+        let message = format!("backup {} is gone", backup.id());
+        return Err(Error::new(ErrorKind::NotFound, message));
+    };
+    let mut findings = of_record(backup)?;
     let options = VerifyOptions { depth, ..VerifyOptions::new(backup.archive()) };
     let mut report = match verify::plan(options, progress.clone()) {
         Ok(plan) => plan.run(interrupt).await?,
@@ -97,13 +102,63 @@ pub fn note(
     repository.append(&checked.database, &event, random)
 }
 
+/// Notes in the history that a backup was restored and was equal, and how long that took.
+///
+/// # Errors
+///
+/// As [`Repository::append`].
+pub fn note_restored(
+    repository: &Repository,
+    backup: &StoredBackup,
+    reason: String,
+    took: Duration,
+    at: DateTime<Utc>,
+    random: [u8; 3],
+) -> Result<()> {
+    let event = Event {
+        proof: Some(Proof::Restored),
+        reason: Some(reason),
+        seconds: Some(took.as_secs_f64()),
+        ..Event::new(backup.id().clone(), at, EventKind::Verified)
+    };
+    repository.append(backup.database(), &event, random)
+}
+
+/// Notes in the history that what was restored was not equal.
+///
+/// # Errors
+///
+/// As [`Repository::append`].
+pub fn note_unequal(
+    repository: &Repository,
+    backup: &StoredBackup,
+    reason: &str,
+    error: &Error,
+    at: DateTime<Utc>,
+    random: [u8; 3],
+) -> Result<()> {
+    let event = Event {
+        reason: Some(reason.to_owned()),
+        findings: vec![error.to_string()],
+        ..Event::new(backup.id().clone(), at, EventKind::Damaged)
+    };
+    repository.append(backup.database(), &event, random)
+}
+
 /// Compares what the record says about the files that the archive itself does not speak of.
-fn of_record(backup: &StoredBackup) -> Vec<Finding> {
+///
+/// # Errors
+///
+/// [`ErrorKind::Storage`] when a file is there and cannot be read: that says nothing about what is in it.
+pub(super) fn of_record(backup: &StoredBackup) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     match manifest_sha256(&backup.archive()) {
         Ok(found) if found == backup.record.manifest_sha256 => {}
         Ok(_) => findings.push(Finding::new("manifest.json", "it is not the one of this backup")),
-        Err(error) => findings.push(Finding::new("manifest.json", with_causes(&error))),
+        Err(error) if is_damage(error.kind()) || is_missing(&error) => {
+            findings.push(Finding::new("manifest.json", with_causes(&error)));
+        }
+        Err(error) => return Err(error),
     }
     if let (Some(path), Some(expected)) = (backup.globals(), backup.record.globals_sha256) {
         match std::fs::read(&path) {
@@ -111,10 +166,22 @@ fn of_record(backup: &StoredBackup) -> Vec<Finding> {
             Ok(_) => {
                 findings.push(Finding::new("globals.sql", "its SHA-256 is not the recorded one"))
             }
-            Err(error) => findings.push(Finding::new("globals.sql", error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                findings.push(Finding::new("globals.sql", "it is gone"));
+            }
+            Err(error) => {
+                let message = format!("could not read \"{}\"", path.display());
+                return Err(Error::new(ErrorKind::Storage, message).with_source(error));
+            }
         }
     }
-    findings
+    Ok(findings)
+}
+
+/// Tells whether a file could not be read because there is none.
+fn is_missing(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|it| it.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Tells whether an archive that cannot be opened is damaged, and not only out of reach.

@@ -52,6 +52,8 @@ pub enum EventKind {
     Held,
     /// It may be dropped again.
     Released,
+    /// No more backups will come of its database from its server.
+    Retired,
     /// It was dropped.
     Dropped,
 }
@@ -65,6 +67,7 @@ impl EventKind {
             EventKind::Confirmed => "confirmed",
             EventKind::Held => "held",
             EventKind::Released => "released",
+            EventKind::Retired => "retired",
             EventKind::Dropped => "dropped",
         }
     }

@@ -19,6 +19,7 @@ pub mod check;
 pub mod drill;
 mod event;
 mod id;
+mod lineage;
 pub mod managed;
 pub mod prune;
 mod record;
@@ -32,9 +33,11 @@ mod summary;
 pub use backup_type::{BackupType, Period, Tier};
 pub use event::{Event, EventKind, Proof};
 pub use id::{BackupId, InvalidBackupId};
-pub use record::{BackupRecord, RECORD_VERSION, SourceRecord};
+pub use lineage::{Line, Lineage};
+pub use record::{BackupRecord, Excluded, RECORD_VERSION, SourceRecord};
 pub use repository::{
-    DatabaseLock, Listing, Repository, StoredBackup, Unreadable, Wanted, Worker, archive_in,
+    Choice, DatabaseLock, Listing, Part, Reading, Repository, StoredBackup, Unreadable, Wanted,
+    Which, Worker, archive_in,
 };
 pub use seed::Seed;
 pub use summary::BackupSummary;

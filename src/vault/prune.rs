@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::event::{Event, EventKind};
-use super::repository::{DatabaseLock, Repository, StoredBackup, Unreadable, Worker};
+use super::id::BackupId;
+use super::repository::{DatabaseLock, Removing, Repository, StoredBackup, Unreadable, Worker};
 use super::retention::{Decision, Facts, Policy, Reason, Verdict, decide};
 use super::seed::Seed;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::progress::ProgressHandle;
 use crate::store::{remove_folder, sweep_leftovers};
 
@@ -47,10 +48,21 @@ pub struct PrunedBackup {
 pub struct PruneReport {
     /// The backups that are gone.
     pub dropped: Vec<PrunedBackup>,
+    /// The backups that should be gone and are left for the next run.
+    pub skipped: Vec<SkippedBackup>,
     /// How many are left.
     pub kept: usize,
     /// The bytes that were given back.
     pub freed_bytes: u64,
+}
+
+/// A backup that should be gone and is not.
+#[derive(Debug, Clone, Serialize)]
+pub struct SkippedBackup {
+    /// Its name.
+    pub id: BackupId,
+    /// Why it is left alone.
+    pub why: String,
 }
 
 /// Judges the backups of one database or of all.
@@ -66,7 +78,7 @@ pub fn plan(
 ) -> Result<PrunePlan> {
     let listing = repository.list(database)?;
     Ok(PrunePlan {
-        backups: judged(&listing.backups, policy, now),
+        backups: judged(&listing.backups, policy, now)?,
         unreadable: listing.unreadable,
         repository: repository.clone(),
         database: database.map(str::to_owned),
@@ -74,7 +86,17 @@ pub fn plan(
     })
 }
 
-fn judged(backups: &[StoredBackup], policy: &Policy, now: DateTime<Utc>) -> Vec<PrunedBackup> {
+fn judged(
+    backups: &[StoredBackup],
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<Vec<PrunedBackup>> {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = backups.iter().find(|backup| !seen.insert(backup.id())) {
+        // The one would be the reason to drop the other.
+        let message = format!("backup {} is there twice", twice.id());
+        return Err(Error::new(ErrorKind::Internal, message));
+    }
     let facts: Vec<Facts> = backups.iter().map(Facts::from).collect();
     let decisions = decide(policy, &facts, now);
     let judged = backups.iter().zip(decisions).map(|(backup, decision)| PrunedBackup {
@@ -83,7 +105,7 @@ fn judged(backups: &[StoredBackup], policy: &Policy, now: DateTime<Utc>) -> Vec<
         stored_bytes: backup.record.stored_bytes,
         decision,
     });
-    judged.collect()
+    Ok(judged.collect())
 }
 
 impl PrunePlan {
@@ -94,12 +116,14 @@ impl PrunePlan {
 
     /// Drops them, the oldest first; each is noted in the history before it goes.
     ///
-    /// What somebody has held or added meanwhile is judged again, and only what both judgements drop is dropped.
+    /// Before each one everything is read and judged again: what somebody has held, found damaged or added meanwhile
+    /// counts, and only what both judgements drop is dropped. What somebody reads at that moment stays for the next
+    /// run.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Locked`] when another run works on a database, [`crate::ErrorKind::Storage`] when
-    /// something cannot be removed. What was dropped before stays dropped, and running again goes on.
+    /// [`ErrorKind::Locked`] when another run works on a database, [`ErrorKind::Storage`] when something cannot be
+    /// removed. What was dropped before stays dropped, and running again goes on.
     pub fn run(
         self,
         worker: &Worker,
@@ -129,31 +153,64 @@ impl PrunePlan {
         seed: &mut Seed,
         progress: &ProgressHandle,
     ) -> Result<PruneReport> {
-        let planned: BTreeSet<String> =
-            self.dropped().map(|backup| backup.decision.id.to_string()).collect();
-        let listing = self.repository.list(self.database.as_deref())?;
-        let again = judged(&listing.backups, &self.policy, now);
-        let mut report = PruneReport { kept: again.len(), ..PruneReport::default() };
+        let mut report = PruneReport::default();
         // From the oldest: whatever ends the work early leaves the newer ones.
-        for (backup, judged) in listing.backups.iter().zip(again).rev() {
-            let is_dropped = judged.decision.verdict == Verdict::Drop
-                && planned.contains(&judged.decision.id.to_string());
-            if !is_dropped {
-                continue;
+        let planned: Vec<&PrunedBackup> = self.dropped().collect();
+        for planned in planned.into_iter().rev() {
+            match self.drop_one(planned, now, seed)? {
+                Dropped::Gone(judged) => {
+                    progress.info(&format!("dropped {}", judged.decision.id));
+                    report.freed_bytes += judged.stored_bytes;
+                    report.dropped.push(judged);
+                }
+                Dropped::Skipped(why) => {
+                    let id = planned.decision.id.clone();
+                    progress.warning(&format!("{id} was not dropped: {why}"));
+                    report.skipped.push(SkippedBackup { id, why: why.to_owned() });
+                }
+                Dropped::Kept => {}
             }
-            let reasons: Vec<String> =
-                judged.decision.reasons.iter().map(Reason::to_string).collect();
-            let event = Event {
-                reason: Some(reasons.join("; ")),
-                ..Event::new(backup.id().clone(), now, EventKind::Dropped)
-            };
-            self.repository.append(backup.database(), &event, seed.draw())?;
-            remove_folder(backup.folder())?;
-            progress.info(&format!("dropped {}", backup.id()));
-            report.kept -= 1;
-            report.freed_bytes += judged.stored_bytes;
-            report.dropped.push(judged);
         }
+        report.kept = self.repository.list(self.database.as_deref())?.backups.len();
         Ok(report)
     }
+
+    /// Drops one backup if it is still to be dropped.
+    fn drop_one(
+        &self,
+        planned: &PrunedBackup,
+        now: DateTime<Utc>,
+        seed: &mut Seed,
+    ) -> Result<Dropped> {
+        let listing = self.repository.list(Some(&planned.database))?;
+        let judged = judged(&listing.backups, &self.policy, now)?;
+        let mut found = listing.backups.iter().zip(judged);
+        let found = found.find(|(backup, _)| *backup.id() == planned.decision.id);
+        let Some((backup, judged)) = found else { return Ok(Dropped::Kept) };
+        if judged.decision.verdict != Verdict::Drop {
+            return Ok(Dropped::Kept);
+        }
+        if backup.folder().is_symlink() {
+            return Ok(Dropped::Skipped("its folder is a symbolic link, and may be anywhere"));
+        }
+        let Some(_nobody_reads) = Removing::of(backup.folder())? else {
+            return Ok(Dropped::Skipped("somebody is reading it"));
+        };
+        let reasons: Vec<String> = judged.decision.reasons.iter().map(Reason::to_string).collect();
+        let event = Event {
+            reason: Some(reasons.join("; ")),
+            ..Event::new(backup.id().clone(), now, EventKind::Dropped)
+        };
+        self.repository.append(backup.database(), &event, seed.draw())?;
+        remove_folder(backup.folder())?;
+        Ok(Dropped::Gone(judged))
+    }
+}
+
+/// What became of a backup that was to be dropped.
+enum Dropped {
+    Gone(PrunedBackup),
+    Skipped(&'static str),
+    /// It is kept by now, or was gone already.
+    Kept,
 }

@@ -1,5 +1,7 @@
 //! What `backup.json` says about a backup.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,7 @@ use super::backup_type::BackupType;
 use super::event::Proof;
 use super::id::BackupId;
 use crate::codec::Sha256Digest;
+use crate::select::{SelectionRequest, TablePattern};
 
 /// The version of records that is written here and the only one that is read.
 pub const RECORD_VERSION: u32 = 1;
@@ -24,6 +27,9 @@ pub struct BackupRecord {
     pub tool_version: String,
     /// Where it comes from.
     pub source: SourceRecord,
+    /// What of the database was left out.
+    #[serde(default, skip_serializing_if = "Excluded::is_empty")]
+    pub excluded: Excluded,
     /// When it began. What it holds is no older than that.
     pub started: DateTime<Utc>,
     /// When it was complete.
@@ -67,4 +73,55 @@ pub struct SourceRecord {
     pub server_version: String,
     /// Where the server was and who logged in, in words.
     pub server: String,
+}
+
+/// What of a database was left out of a backup on purpose, as patterns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Excluded {
+    /// Schemas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<String>,
+    /// Tables, views and sequences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// Tables whose rows were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub table_data: Vec<String>,
+}
+
+impl Excluded {
+    /// Returns what a dump leaves out; the order of patterns says nothing.
+    pub fn of(selection: &SelectionRequest) -> Self {
+        let texts = |patterns: &[TablePattern]| {
+            sorted(patterns.iter().map(|pattern| pattern.text.clone()).collect())
+        };
+        Excluded {
+            schemas: sorted(selection.exclude_schemas.clone()),
+            tables: texts(&selection.exclude_tables),
+            table_data: texts(&selection.exclude_table_data),
+        }
+    }
+
+    /// Tells whether nothing was left out.
+    pub fn is_empty(&self) -> bool {
+        *self == Excluded::default()
+    }
+}
+
+fn sorted(mut patterns: Vec<String>) -> Vec<String> {
+    patterns.sort();
+    patterns.dedup();
+    patterns
+}
+
+impl fmt::Display for Excluded {
+    /// Writes `schema x, table y, rows of z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words =
+            [("schema", &self.schemas), ("table", &self.tables), ("rows of", &self.table_data)];
+        let parts = words.into_iter().flat_map(|(word, patterns)| {
+            patterns.iter().map(move |pattern| format!("{word} {pattern}"))
+        });
+        f.write_str(&parts.collect::<Vec<_>>().join(", "))
+    }
 }

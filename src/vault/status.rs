@@ -1,20 +1,23 @@
 //! How the backups of each database stand: pure, from what a repository lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::backup_type::BackupType;
-use super::repository::{Listing, StoredBackup, Unreadable};
+use super::lineage::{Line, Lineage, speaking};
+use super::record::Excluded;
+use super::repository::{Listing, Part, StoredBackup, Unreadable};
 use super::retention::{Facts, Policy, due};
 use super::summary::BackupSummary;
+use crate::archive::file_name_of;
 
 /// How a repository stands.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
-    /// The databases by name, and those of one name by server.
+    /// The databases by name, those of one name by server, and those of one server by what is left out.
     pub databases: Vec<DatabaseStatus>,
     /// What has the name of a backup and cannot be read as one.
     pub unreadable: Vec<Unreadable>,
@@ -27,6 +30,11 @@ pub struct DatabaseStatus {
     pub database: String,
     /// The server, as the newest backup knew it.
     pub server: String,
+    /// What is left out of these backups.
+    #[serde(skip_serializing_if = "Excluded::is_empty")]
+    pub excluded: Excluded,
+    /// Whether somebody has said that no more of them will come.
+    pub retired: bool,
     /// The newest backup that is proved.
     pub newest_proved: Option<BackupSummary>,
     /// The newest of all, when that is another one.
@@ -47,15 +55,27 @@ pub struct DatabaseStatus {
 
 impl Status {
     /// Judges what is listed; a proved backup must be younger than `max_age`.
+    ///
+    /// Backups of a server that is retired, and those that leave something out where whole ones are made, are told
+    /// of and not judged.
     pub fn of(listing: &Listing, policy: &Policy, max_age: Duration, now: DateTime<Utc>) -> Self {
-        let mut groups: BTreeMap<(String, Option<String>), Vec<&StoredBackup>> = BTreeMap::new();
-        for backup in &listing.backups {
-            groups.entry(Facts::from(backup).group).or_default().push(backup);
-        }
         let max_age = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
-        let databases =
-            groups.into_values().map(|backups| of_group(&backups, policy, max_age, now));
+        let lines = Line::all(&listing.backups);
+        let judged: Vec<&Lineage> = speaking(&lines).map(|line| &line.lineage).collect();
+        let databases = lines.iter().map(|line| {
+            let is_judged = judged.contains(&&line.lineage);
+            of_line(line, policy, is_judged.then_some(max_age), now)
+        });
         Status { databases: databases.collect(), unreadable: listing.unreadable.clone() }
+    }
+
+    /// Returns the names of databases, as folders have them, of which nothing can be read.
+    pub fn lost(&self) -> BTreeSet<&str> {
+        let known: BTreeSet<String> =
+            self.databases.iter().map(|it| file_name_of(&it.database)).collect();
+        let broken = self.unreadable.iter().filter(|it| it.part == Part::Backup);
+        let folders = broken.map(|it| it.id.database_folder());
+        folders.filter(|folder| !known.contains(*folder)).collect()
     }
 
     /// Tells whether a database has no proved backup that is young enough.
@@ -64,16 +84,20 @@ impl Status {
     }
 }
 
-/// Judges the backups of one database, the newest first; there is at least one.
-fn of_group(
-    backups: &[&StoredBackup],
+/// A clock that is ahead by more than this is wrong.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(1);
+
+/// Judges the backups of one lineage; without a limit none is too old.
+fn of_line(
+    line: &Line,
     policy: &Policy,
-    max_age: TimeDelta,
+    max_age: Option<TimeDelta>,
     now: DateTime<Utc>,
 ) -> DatabaseStatus {
-    let summary = |backup: &&StoredBackup| BackupSummary::of(backup, now);
-    let proved = backups.iter().find(|backup| backup.is_proved());
-    let newest = backups.first();
+    let summary = |backup: &StoredBackup| BackupSummary::of(backup, now);
+    let backups = line.backups();
+    let proved = line.proved().next();
+    let newest = line.newest();
     let facts: Vec<Facts> = backups.iter().map(|backup| Facts::from(*backup)).collect();
     let mut counts = BTreeMap::new();
     for fact in &facts {
@@ -81,14 +105,22 @@ fn of_group(
     }
     let count =
         |is: fn(&StoredBackup) -> bool| backups.iter().filter(|backup| is(backup)).count() as u64;
+    // One from the future may be of any age.
+    let is_young = |backup: &StoredBackup, max_age: TimeDelta| {
+        let age = now - backup.record.started;
+        age <= max_age && age >= -CLOCK_TOLERANCE
+    };
     DatabaseStatus {
-        database: newest.map(|backup| backup.database().to_owned()).unwrap_or_default(),
+        database: line.lineage.database.clone(),
         server: newest.map(|backup| backup.record.source.server.clone()).unwrap_or_default(),
+        excluded: line.lineage.excluded.clone(),
+        retired: line.is_retired(),
         newest_proved: proved.map(summary),
         newest: newest
             .filter(|newest| proved.is_none_or(|proved| proved.id() != newest.id()))
             .map(summary),
-        stale: proved.is_none_or(|backup| now - backup.record.started > max_age),
+        stale: max_age
+            .is_some_and(|max_age| !proved.is_some_and(|backup| is_young(backup, max_age))),
         counts,
         unproved: count(|backup| !backup.is_proved()),
         held: count(|backup| backup.hold().is_some()),

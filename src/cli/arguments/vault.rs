@@ -263,7 +263,7 @@ pub(in crate::cli) struct PruneArguments {
     pub(in crate::cli) output: OutputArguments,
 }
 
-/// Say something about a backup: that it is good, or that it must stay
+/// Say something about a backup: that it is good, that it must stay, that no more will come
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -330,4 +330,6 @@ pub(in crate::cli) enum MarkArgument {
     Hold,
     /// It may be dropped again, as the policy says
     Release,
+    /// It is the last one of its database from its server: status waits for no more, --latest looks elsewhere
+    Retired,
 }

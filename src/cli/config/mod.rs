@@ -68,6 +68,8 @@ pub(super) struct Settings {
     pub(super) profile: Option<String>,
     /// The file, when there is one.
     pub(super) file: Option<PathBuf>,
+    /// The repositories of the file, when there are several and the job names none of them.
+    unnamed_repositories: Vec<String>,
 }
 
 impl Settings {
@@ -89,6 +91,7 @@ impl Settings {
             notes: variables.notes,
             profile: None,
             file: file.as_ref().map(|file| file.path.clone()),
+            unnamed_repositories: Vec::new(),
         };
         match &file {
             Some(file) => settings.take_job(file, profile)?,
@@ -209,8 +212,26 @@ impl Settings {
                 self.found.insert(key.name, Setting { values, origin });
             }
         }
+        if repo.is_none() {
+            self.unnamed_repositories = file.repositories.keys().cloned().collect();
+        }
         self.profile = name.map(str::to_owned);
         Ok(())
+    }
+
+    /// Refuses to take the default where the file has several repositories: backups would go where nobody looks.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] with their names.
+    pub(super) fn one_repository(&self) -> Result<()> {
+        if self.is_chosen("path") || self.unnamed_repositories.is_empty() {
+            return Ok(());
+        }
+        let names = self.unnamed_repositories.join(", ");
+        let message = format!("the file has several repositories: {names}");
+        Err(Error::new(ErrorKind::Usage, message)
+            .with_hint("name one in the job with \"repo\", or a folder with --repo"))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::select::{SelectionRequest, TablePattern};
 use crate::vault::backup::{
-    self, BackupOptions, BackupReport, RetentionChoice, TypeChoice, VerificationChoice,
+    self, Afterwards, BackupOptions, BackupReport, RetentionChoice, TypeChoice, VerificationChoice,
 };
 
 pub(in crate::cli) async fn run(
@@ -110,7 +110,7 @@ fn options(
         ..dump
     };
     Ok(BackupOptions {
-        repository: settings::repository(settings),
+        repository: settings::repository(settings)?,
         databases,
         backup_type: match making.backup_type {
             TypeArgument::Auto => TypeChoice::Due,
@@ -141,12 +141,22 @@ fn verdict(report: &BackupReport) -> Result<()> {
         return Err(Error::new(ErrorKind::Partial, message)
             .with_source(std::io::Error::other(format!("{}: {}", first.database, first.message))));
     }
-    match report.backups.iter().find(|backup| backup.rows_vanished) {
-        None => Ok(()),
-        Some(backup) => Err(Error::new(
-            ErrorKind::Integrity,
-            format!("backup {} holds no rows, and the one before did", backup.record.id),
-        )
-        .with_hint("see whether the database was emptied on purpose; the older backups are kept")),
+    for backup in &report.backups {
+        let id = &backup.record.id;
+        if let Some(Afterwards { kind, message, .. }) = &backup.afterwards {
+            let what = format!("backup {id} is made, and what comes after it failed");
+            return Err(Error::new(*kind, what)
+                .with_source(std::io::Error::other(message.clone()))
+                .with_hint(format!("run \"pgark verify {id}\"; the older backups are kept")));
+        }
+        if let Some(before) = &backup.rows_vanished_since {
+            let what = format!("backup {id} holds no rows, and {before} did");
+            return Err(Error::new(ErrorKind::Integrity, what)
+                .with_hint("the older backups are kept")
+                .with_hint(format!(
+                    "if the database was emptied on purpose, say so: \"pgark mark {id} verified\""
+                )));
+        }
     }
+    Ok(())
 }

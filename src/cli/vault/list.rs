@@ -19,7 +19,7 @@ struct List {
 
 pub(in crate::cli) fn run(arguments: &ListArguments, world: &World) -> Result<()> {
     let settings = settings::read(&arguments.repository, world)?;
-    let repository = Repository::open(settings::repository(&settings))?;
+    let repository = Repository::open(settings::repository(&settings)?)?;
     let listing = repository.list(arguments.database.as_deref())?;
     let now = world.now().to_utc();
     let list = List {

@@ -13,6 +13,10 @@ use super::world::World;
 use crate::error::Result;
 use crate::vault::{Seed, Worker};
 
+/// What to look at where there should be backups and are none.
+const IS_IT_THERE: &str =
+    "is its disk mounted, and is it the right folder? --repo names another one";
+
 /// Returns random bytes for the names of a run.
 fn seed(world: &World) -> Result<Seed> {
     world.random().map(Seed::new)

@@ -27,8 +27,13 @@ pub(in crate::cli) fn read(arguments: &RepositoryArguments, world: &World) -> Re
 }
 
 /// Returns the folder of the repository.
-pub(in crate::cli) fn repository(settings: &Settings) -> PathBuf {
-    settings.text("path").map(text::path).unwrap_or_default()
+///
+/// # Errors
+///
+/// [`crate::ErrorKind::Usage`] when the file names several and nobody says which.
+pub(in crate::cli) fn repository(settings: &Settings) -> Result<PathBuf> {
+    settings.one_repository()?;
+    Ok(settings.text("path").map(text::path).unwrap_or_default())
 }
 
 /// Returns where to connect: as typed, or else as set, or else as libpq would.

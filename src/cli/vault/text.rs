@@ -38,6 +38,9 @@ fn one_made(lines: &mut Lines, backup: &MadeBackup) {
         &format!("{} of text in {}{roles}", bytes(record.raw_bytes), bytes(record.stored_bytes)),
     );
     lines.line("rows", &format!("{} in {}", count(record.rows), tables(record.tables)));
+    if !record.excluded.is_empty() {
+        lines.line("without", &record.excluded.to_string());
+    }
     let proof = match record.proof {
         Proof::None => format!("none: run \"pgark verify {}\"", record.id),
         _ => format!("every byte read again in {}", seconds(backup.verifying)),
@@ -57,6 +60,9 @@ fn one_made(lines: &mut Lines, backup: &MadeBackup) {
         lines.line(done, &format!("{} ({}){advice}", expired.decision.id, reasons(expired)));
     }
     more(lines, backup.expired.len());
+    if let Some(why) = &backup.not_dropped {
+        lines.line("", &format!("none was dropped: {why}"));
+    }
     lines.line("kept", &format!("{} of {database}", backups(backup.kept as u64)));
 }
 
@@ -83,6 +89,9 @@ pub(super) fn listed(
         );
         text += &line;
         text.push('\n');
+        if !backup.excluded.is_empty() {
+            text += &format!("    without {}\n", visible(&backup.excluded.to_string()));
+        }
         if let Some(why) = &backup.hold {
             text += &format!("    held: {}\n", visible(why));
         }
@@ -114,8 +123,15 @@ pub(super) fn status(status: &Status) -> String {
 }
 
 fn of_database(lines: &mut Lines, database: &DatabaseStatus) {
-    let verdict = if database.stale { "STALE" } else { "ok" };
+    let verdict = match (database.stale, database.retired) {
+        (true, _) => "STALE",
+        (false, true) => "retired",
+        (false, false) => "ok",
+    };
     lines.title(&format!("{}: {verdict}", database.database));
+    if !database.excluded.is_empty() {
+        lines.line("without", &database.excluded.to_string());
+    }
     let about = |backup: &BackupSummary| {
         format!("{} ({} ago, {})", backup.id, age(backup.age_seconds), backup.proof)
     };
@@ -174,6 +190,9 @@ pub(super) fn pruned(report: &PruneReport) -> String {
     let mut text = String::new();
     for backup in &report.dropped {
         text += &format!("dropped  {}  {}\n", backup.decision.id, visible(&reasons(backup)));
+    }
+    for backup in &report.skipped {
+        text += &format!("skipped  {}  {}\n", backup.id, backup.why);
     }
     let (dropped, kept) = (backups(report.dropped.len() as u64), count(report.kept as u64));
     text + &format!("{dropped} dropped, {} freed, {kept} kept\n", bytes(report.freed_bytes))

@@ -1,18 +1,19 @@
 //! `pgark verify` of what is kept in a repository.
 
-use std::path::Path;
 use std::time::Instant;
 
-use super::{seed, settings, text};
+use super::{IS_IT_THERE, seed, settings, text};
 use crate::cli::arguments::VerifyArguments;
 use crate::cli::input::STANDARD_INPUT;
 use crate::cli::output;
 use crate::cli::progress::Display;
 use crate::cli::world::World;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::Interrupt;
 use crate::vault::check::{self, CheckedBackup};
-use crate::vault::{BackupId, Listing, Repository, StoredBackup, Wanted};
+use crate::vault::{
+    BackupId, Choice, Listing, Part, Repository, StoredBackup, Unreadable, Wanted, Which,
+};
 use crate::verify::Depth;
 
 /// Tells whether a backup of a repository is meant, and not an archive somewhere.
@@ -34,20 +35,11 @@ pub(in crate::cli) async fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let settings = settings::read(&arguments.repository, world)?;
-    let repository = Repository::open(settings::repository(&settings))?;
-    let typed = arguments.archive.to_string_lossy().into_owned();
-    let database = Some(typed.as_str()).filter(|typed| *typed != STANDARD_INPUT);
-    let (backups, unreadable) = match (arguments.all, arguments.latest) {
-        (true, _) => {
-            let Listing { backups, unreadable } = repository.list(database)?;
-            (backups, unreadable)
-        }
-        (_, true) => (vec![newest(&repository, database)?], Vec::new()),
-        _ => (vec![repository.find(&Wanted::Id(typed.clone()), None)?], Vec::new()),
-    };
+    let repository = Repository::open(settings::repository(&settings)?)?;
+    let meant = meant(arguments, &repository)?;
     if arguments.against.is_some() {
         let message = "a backup of a repository is compared with a database by its folder";
-        let folder = backups.first().map(|backup| backup.archive().display().to_string());
+        let folder = meant.backups.first().map(|backup| backup.archive().display().to_string());
         return Err(Error::new(ErrorKind::Usage, message).with_hint(format!(
             "run \"pgark verify {} --against ...\"",
             folder.unwrap_or_default()
@@ -56,46 +48,97 @@ pub(in crate::cli) async fn run(
     let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
+    for note in &meant.notes {
+        progress.warning(note);
+    }
     let mut seed = seed(world)?;
     let mut checked = Vec::new();
-    for backup in &backups {
+    let mut failures = Vec::new();
+    for backup in &meant.backups {
         progress.info(&format!("looking at {}", backup.id()));
         let began = Instant::now();
-        let found = check::check(backup, depth, &progress, interrupt).await?;
-        let at = world.now().to_utc();
-        check::note(&repository, &found, at, began.elapsed(), seed.draw())?;
-        checked.push(found);
+        match check::check(backup, depth, &progress, interrupt).await {
+            Ok(found) => {
+                let at = world.now().to_utc();
+                check::note(&repository, &found, at, began.elapsed(), seed.draw())?;
+                checked.push(found);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(_) if arguments.all && !backup.folder().exists() => {
+                progress.info(&format!("{} was dropped meanwhile", backup.id()));
+            }
+            // One that cannot be read says nothing about the others.
+            Err(error) if arguments.all => {
+                progress.warning(&format!(
+                    "could not look at {}: {}",
+                    backup.id(),
+                    with_causes(&error)
+                ));
+                failures.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for broken in &meant.unreadable {
+        progress.warning(&format!("{} cannot be read: {}", broken.path.display(), broken.what));
     }
     display.close();
     output::result(&checked, arguments.output.json, |checked| text::checked(checked))?;
-    for broken in &unreadable {
-        progress.warning(&format!("{} cannot be read: {}", broken.path.display(), broken.what));
-    }
-    verdict(&repository, &checked, unreadable.len())
+    verdict(&repository, &checked, failures, meant.unreadable.len())
 }
 
-/// Returns the newest backup, proved or not: what is not proved is what one wants to verify.
-fn newest(repository: &Repository, database: Option<&str>) -> Result<StoredBackup> {
-    let listing = repository.list(database)?;
-    let mut databases: Vec<&str> = listing.backups.iter().map(StoredBackup::database).collect();
-    databases.sort_unstable();
-    databases.dedup();
-    if databases.len() > 1 {
-        let message =
-            format!("the repository has backups of {}: which is meant?", databases.join(", "));
-        return Err(Error::new(ErrorKind::Usage, message).with_hint("name the database"));
+/// What is to be looked at.
+struct Meant {
+    backups: Vec<StoredBackup>,
+    unreadable: Vec<Unreadable>,
+    notes: Vec<String>,
+}
+
+/// Finds out what is to be looked at; there is always something.
+fn meant(arguments: &VerifyArguments, repository: &Repository) -> Result<Meant> {
+    let typed = arguments.archive.to_string_lossy().into_owned();
+    let database = Some(typed.as_str()).filter(|typed| *typed != STANDARD_INPUT);
+    let of_choice = |choice: Choice, unreadable| Meant {
+        backups: vec![choice.backup],
+        unreadable,
+        notes: choice.notes,
+    };
+    if !arguments.all && !arguments.latest {
+        let choice = repository.find(&Wanted::Id(typed), None)?;
+        return Ok(of_choice(choice, Vec::new()));
     }
-    let place = repository.folder();
-    listing.backups.into_iter().next().ok_or_else(|| {
-        let message = format!("there is no backup in \"{}\"", Path::new(place).display());
-        Error::new(ErrorKind::NotFound, message)
-    })
+    let listing = repository.list(database)?;
+    if arguments.latest {
+        // What is not proved is what one wants to verify.
+        let mut choice = listing.newest(Which::Any, None)?;
+        choice.notes.clear();
+        let is_newer =
+            |broken: &Unreadable| broken.part == Part::Backup && broken.id > *choice.backup.id();
+        let unreadable = listing.unreadable.into_iter().filter(is_newer).collect();
+        return Ok(of_choice(choice, unreadable));
+    }
+    let Listing { backups, unreadable } = listing;
+    if backups.is_empty() && unreadable.is_empty() {
+        let of = database.map(|name| format!(" of database \"{name}\"")).unwrap_or_default();
+        let place = repository.folder().display();
+        let message = format!("there is no backup{of} in \"{place}\"");
+        return Err(Error::new(ErrorKind::NotFound, message).with_hint(IS_IT_THERE));
+    }
+    Ok(Meant { backups, unreadable, notes: Vec::new() })
 }
 
 /// Turns damage into the failure that it is, and names what to fall back on.
-fn verdict(repository: &Repository, checked: &[CheckedBackup], unreadable: usize) -> Result<()> {
+fn verdict(
+    repository: &Repository,
+    checked: &[CheckedBackup],
+    failures: Vec<Error>,
+    unreadable: usize,
+) -> Result<()> {
     let damaged: Vec<&CheckedBackup> = checked.iter().filter(|backup| !backup.is_whole()).collect();
     let Some(first) = damaged.first() else {
+        if let Some(failure) = failures.into_iter().next() {
+            return Err(failure.context("not every backup could be looked at"));
+        }
         return match unreadable {
             0 => Ok(()),
             number => Err(Error::new(
@@ -109,13 +152,16 @@ fn verdict(repository: &Repository, checked: &[CheckedBackup], unreadable: usize
         number => format!("{number} of {} backups are damaged", checked.len()),
     };
     let listing = repository.list(Some(&first.database))?;
-    let older = listing
-        .backups
-        .iter()
-        .find(|backup| backup.is_proved() && backup.record.started < first.id.moment());
-    let hint = match older {
-        Some(older) => format!("the newest older one that is proved is {}", older.id()),
+    let hint = match older(&listing, &first.id) {
+        Some(older) => format!("the newest older one that is proved is {older}"),
         None => "there is no older one that is proved: make a new one at once".to_owned(),
     };
     Err(Error::new(ErrorKind::Integrity, message).with_hint(hint))
+}
+
+/// Returns the newest proved backup from before another, of the same database on the same server.
+fn older(listing: &Listing, damaged: &BackupId) -> Option<BackupId> {
+    let damaged = listing.backups.iter().find(|backup| backup.id() == damaged)?;
+    let line = listing.line_of(damaged);
+    line.proved().map(StoredBackup::id).find(|id| *id < damaged.id()).cloned()
 }

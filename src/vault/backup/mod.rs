@@ -18,4 +18,4 @@ mod space;
 
 pub use options::{BackupOptions, RetentionChoice, TypeChoice, VerificationChoice};
 pub use plan::{BackupPlan, PlannedBackup, plan};
-pub use report::{BackupReport, FailedBackup, MadeBackup};
+pub use report::{Afterwards, BackupReport, FailedBackup, MadeBackup};

@@ -15,6 +15,8 @@ use crate::error::Result;
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::vault::backup_type::BackupType;
 use crate::vault::id::BackupId;
+use crate::vault::lineage::{Line, Lineage, server_of};
+use crate::vault::record::Excluded;
 use crate::vault::repository::{Repository, StoredBackup};
 use crate::vault::retention::{Facts, due};
 use crate::vault::seed::Seed;
@@ -49,6 +51,9 @@ pub struct PlannedBackup {
     pub needed_bytes: u64,
     /// What is free where it will be.
     pub free_bytes: Option<u64>,
+    /// What is left out.
+    #[serde(skip_serializing_if = "Excluded::is_empty")]
+    pub excluded: Excluded,
     /// The newest proved backup of the database.
     pub before: Option<BackupId>,
 }
@@ -77,6 +82,7 @@ pub async fn plan(options: BackupOptions, progress: ProgressHandle) -> Result<Ba
             database_bytes: facts.database_bytes,
             needed_bytes: space::needed(facts.database_bytes, known.newest_proved()),
             free_bytes: space::free(&options.repository),
+            excluded: Excluded::of(&options.dump.selection),
             before: known.newest_proved().map(|before| before.id().clone()),
         };
         space::check(&options.repository, planned.needed_bytes)?;
@@ -113,8 +119,8 @@ impl BackupPlan {
 /// What the repository has of a database.
 pub(super) struct Known {
     /// The newest first; those of other servers are there too.
-    pub(super) backups: Vec<StoredBackup>,
-    system_identifier: Option<String>,
+    backups: Vec<StoredBackup>,
+    lineage: Lineage,
 }
 
 impl Known {
@@ -127,19 +133,22 @@ impl Known {
             true => Repository::open(&options.repository)?.list(Some(database))?.backups,
             false => Vec::new(),
         };
-        Ok(Known { backups, system_identifier: facts.system_identifier.clone() })
-    }
-
-    /// Returns the newest proved backup of this database on this server.
-    pub(super) fn newest_proved(&self) -> Option<&StoredBackup> {
-        self.own().find(|backup| backup.is_proved())
-    }
-
-    fn own(&self) -> impl Iterator<Item = &StoredBackup> {
-        let own = |backup: &&StoredBackup| {
-            backup.record.source.system_identifier == self.system_identifier
+        let lineage = Lineage {
+            database: database.to_owned(),
+            server: server_of(facts.system_identifier.as_deref(), &facts.server),
+            excluded: Excluded::of(&options.dump.selection),
         };
-        self.backups.iter().filter(own)
+        Ok(Known { backups, lineage })
+    }
+
+    /// Returns the backups of this database on this server, with the same left out.
+    pub(super) fn line(&self) -> Line<'_> {
+        Line::one(&self.backups, &self.lineage)
+    }
+
+    /// Returns the newest proved one of them.
+    pub(super) fn newest_proved(&self) -> Option<&StoredBackup> {
+        self.line().proved().next()
     }
 
     /// Returns the type of a backup that begins now.
@@ -147,7 +156,8 @@ impl Known {
         match options.backup_type {
             TypeChoice::Fixed(backup_type) => backup_type,
             TypeChoice::Due => {
-                let facts: Vec<Facts> = self.own().map(Facts::from).collect();
+                let line = self.line();
+                let facts: Vec<Facts> = line.backups().iter().map(|it| Facts::from(*it)).collect();
                 due(&options.policy, &facts, now)
             }
         }
@@ -181,6 +191,9 @@ impl fmt::Display for BackupPlan {
             });
             writeln!(f, "  in         {}", self.repository.display())?;
             writeln!(f, "  needs      about {free}")?;
+            if !backup.excluded.is_empty() {
+                writeln!(f, "  without    {}", backup.excluded)?;
+            }
             match &backup.before {
                 Some(before) => writeln!(f, "  newest     {before}")?,
                 None => writeln!(f, "  newest     none that is proved")?,
@@ -197,11 +210,16 @@ mod tests {
     #[test]
     fn an_id_comes_after_all_others_also_when_the_clock_went_back() {
         let mut seed = Seed::new([0; 16]);
-        let none = Known { backups: Vec::new(), system_identifier: None };
+        let lineage = || Lineage {
+            database: "shop".to_owned(),
+            server: "1".to_owned(),
+            excluded: Default::default(),
+        };
+        let none = Known { backups: Vec::new(), lineage: lineage() };
         let now = DateTime::from_timestamp(1_790_000_000, 999).expect("a moment");
         let first = none.next_id("shop", BackupType::Daily, now, &mut seed);
         let first = crate::vault::repository::sample("shop", first);
-        let known = Known { backups: vec![first.clone()], system_identifier: None };
+        let known = Known { backups: vec![first.clone()], lineage: lineage() };
         for clock in [now, now - TimeDelta::hours(1)] {
             let next = known.next_id("shop", BackupType::Daily, clock, &mut seed);
             assert!(next > *first.id(), "{next} after {}", first.id());

@@ -6,13 +6,16 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::space::nearest;
 use crate::catalog::ServerIdentity;
 use crate::connect::{ConnectParams, Session};
 use crate::error::{Error, ErrorKind, Result};
 
 const FACTS: &str = "
-select d.oid, pg_catalog.pg_database_size(d.oid) as bytes
+select d.oid, pg_catalog.pg_database_size(d.oid) as bytes,
+    pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::int8 as now
 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()";
 
 /// What the record of a backup says about its source, and the size that it is planned with.
@@ -23,7 +26,12 @@ pub(super) struct SourceFacts {
     pub(super) system_identifier: Option<String>,
     pub(super) server_version: String,
     pub(super) server: String,
+    /// The server's clock.
+    pub(super) now: DateTime<Utc>,
 }
+
+/// Clocks that are further apart than this cannot both be right, and one of them decides what has expired.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(1);
 
 impl SourceFacts {
     /// Asks the server.
@@ -38,9 +46,20 @@ impl SourceFacts {
             system_identifier: identity.system_identifier,
             server_version: session.version_text(),
             server: session.description().to_owned(),
+            now: DateTime::from_timestamp(row.integer("now")?, 0).unwrap_or_default(),
         };
         session.close().await;
         Ok(facts)
+    }
+
+    /// Says how far the clock of this machine is from that of the server, when that is too far.
+    pub(super) fn clock_difference(&self, here: DateTime<Utc>) -> Option<String> {
+        let ahead = here - self.now;
+        let minutes = ahead.num_minutes().abs();
+        (ahead.abs() > CLOCK_TOLERANCE).then(|| {
+            let word = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
+            format!("the clock of this machine is {minutes} minutes {word} that of the server")
+        })
     }
 }
 

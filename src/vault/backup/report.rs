@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::error::{Error, ErrorKind, with_causes};
+use crate::vault::id::BackupId;
 use crate::vault::prune::PrunedBackup;
 use crate::vault::record::BackupRecord;
 
@@ -34,14 +36,38 @@ pub struct MadeBackup {
     /// How long it took of that to read it again, in seconds.
     #[serde(rename = "verify_seconds", serialize_with = "crate::progress::serialize_seconds")]
     pub verifying: Duration,
-    /// Whether it holds no rows although the one before did.
-    pub rows_vanished: bool,
+    /// The newest proved backup that has rows, when this one has none.
+    pub rows_vanished_since: Option<BackupId>,
     /// The backups that the policy does not keep.
     pub expired: Vec<PrunedBackup>,
     /// Whether they were dropped.
     pub expired_are_dropped: bool,
+    /// Why they were not although they should be.
+    pub not_dropped: Option<String>,
+    /// What went wrong when the backup was made and whole.
+    pub afterwards: Option<Afterwards>,
     /// How many backups of the database there are now.
     pub kept: usize,
+}
+
+/// Something that went wrong when a backup was made and whole; the backup is there.
+#[derive(Debug, Clone, Serialize)]
+pub struct Afterwards {
+    /// The class of the failure.
+    #[serde(skip)]
+    pub kind: ErrorKind,
+    /// The stable word for it.
+    pub code: &'static str,
+    /// What went wrong, with its causes.
+    pub message: String,
+}
+
+impl Afterwards {
+    /// Takes down a failure.
+    pub(super) fn of(error: &Error) -> Self {
+        let kind = error.kind();
+        Afterwards { kind, code: kind.code(), message: with_causes(error) }
+    }
 }
 
 /// A database of which no backup was made.

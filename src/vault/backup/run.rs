@@ -9,7 +9,7 @@ use super::growth;
 use super::options::{BackupOptions, RetentionChoice, VerificationChoice};
 use super::plan::{BackupPlan, Known};
 use super::preflight::SourceFacts;
-use super::report::{BackupReport, FailedBackup, MadeBackup};
+use super::report::{Afterwards, BackupReport, FailedBackup, MadeBackup};
 use super::space;
 use crate::archive::cluster::manifest_sha256;
 use crate::archive::{self, ArchiveReader};
@@ -20,10 +20,11 @@ use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::text;
 use crate::store::{Durability, StagedDirectory, sweep_leftovers};
+use crate::vault::check;
 use crate::vault::event::Proof;
 use crate::vault::id::BackupId;
 use crate::vault::prune;
-use crate::vault::record::{BackupRecord, RECORD_VERSION, SourceRecord};
+use crate::vault::record::{BackupRecord, Excluded, RECORD_VERSION, SourceRecord};
 use crate::vault::repository::{
     ARCHIVE_FOLDER, DatabaseLock, GLOBALS_FILE, RECORD_FILE, Repository, Wanted, make_folder,
     write_private, write_record,
@@ -163,9 +164,10 @@ impl Run {
         }
         let verifying = verifying.elapsed();
         let mut record = self.record(&id, &facts, &dumped, &archive, started)?;
-        if let Some(before) = known.newest_proved() {
-            record.warnings.extend(growth::warnings(&record, before));
-        }
+        let clocks = facts.clock_difference(started);
+        record.warnings.extend(clocks.clone());
+        let with_rows = known.line().newest_with_rows();
+        record.warnings.extend(growth::warnings(&record, known.newest_proved(), with_rows));
         for warning in &record.warnings {
             self.progress.warning(&format!("{id}: {warning}"));
         }
@@ -173,20 +175,33 @@ impl Run {
         write_record(&staged.path().join(RECORD_FILE), &record, Durability::Unsynced)?;
         let place = staged.final_path().to_owned();
         staged.commit(RECORD_FILE)?;
-        self.read_back(&record, database)?;
-        let rows_vanished =
-            known.newest_proved().is_some_and(|before| growth::vanished(&record, before));
-        let made = MadeBackup {
+        let vanished = with_rows.filter(|_| record.rows == 0);
+        let doubt = match (vanished, clocks) {
+            (Some(_), _) => Some("the new backup holds no rows".to_owned()),
+            (None, Some(clocks)) => Some(clocks),
+            (None, None) if durability == Durability::Unsynced => {
+                Some("the new backup may not be on disk yet".to_owned())
+            }
+            (None, None) => None,
+        };
+        let mut made = MadeBackup {
             record,
             folder: place,
             elapsed: began.elapsed(),
             verifying,
-            rows_vanished,
+            rows_vanished_since: vanished.map(|before| before.id().clone()),
             expired: Vec::new(),
             expired_are_dropped: false,
+            not_dropped: None,
+            afterwards: None,
             kept: 0,
         };
-        self.retain(made, database, lock)
+        // The backup is there: what fails from here on is told with it.
+        let settled = self
+            .read_back(&made.record, database)
+            .and_then(|()| self.retain(&mut made, database, lock, doubt));
+        made.afterwards = settled.err().map(|error| Afterwards::of(&error));
+        Ok(made)
     }
 
     /// Reads the whole archive again, before it has a name.
@@ -227,6 +242,7 @@ impl Run {
                 server_version: facts.server_version.clone(),
                 server: facts.server.clone(),
             },
+            excluded: Excluded::of(&self.options.dump.selection),
             started,
             finished: self.now(),
             snapshot_lsn: manifest.snapshot_lsn,
@@ -249,8 +265,8 @@ impl Run {
     /// Makes sure that whoever looks finds what was written.
     fn read_back(&self, record: &BackupRecord, database: &str) -> Result<()> {
         let wanted = Wanted::Id(record.id.to_string());
-        let found = self.repository.find(&wanted, Some(database))?;
-        if found.record == *record && found.archive().is_dir() {
+        let found = self.repository.find(&wanted, Some(database))?.backup;
+        if found.record == *record && check::of_record(&found)?.is_empty() {
             return Ok(());
         }
         let message = format!("backup {} reads back as something else", record.id);
@@ -259,24 +275,35 @@ impl Run {
     }
 
     /// Judges the backups of the database; a new backup is there by now.
+    ///
+    /// A doubt about the new one, or about the time, keeps the older ones.
     fn retain(
         &mut self,
-        mut made: MadeBackup,
+        made: &mut MadeBackup,
         database: &str,
         lock: DatabaseLock,
-    ) -> Result<MadeBackup> {
+        doubt: Option<String>,
+    ) -> Result<()> {
         let now = self.now();
         let plan = prune::plan(&self.repository, Some(database), &self.options.policy, now)?;
+        for broken in &plan.unreadable {
+            let path = broken.path.display();
+            self.progress.warning(&format!("\"{path}\" cannot be read: {}", broken.what));
+        }
         made.kept = plan.backups.len();
         made.expired = plan.dropped().cloned().collect();
         if self.options.retention == RetentionChoice::Show || made.expired.is_empty() {
-            return Ok(made);
+            return Ok(());
+        }
+        if doubt.is_some() {
+            made.not_dropped = doubt;
+            return Ok(());
         }
         let pruned = plan.run_locked(&[lock], now, &mut self.seed, &self.progress)?;
         made.kept = pruned.kept;
         made.expired = pruned.dropped;
         made.expired_are_dropped = true;
-        Ok(made)
+        Ok(())
     }
 }
 

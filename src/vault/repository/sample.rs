@@ -22,6 +22,7 @@ pub(in crate::vault) fn sample(database: &str, id: BackupId) -> StoredBackup {
             server_version: "18.6".to_owned(),
             server: "host h, port 5432, user \"u\"".to_owned(),
         },
+        excluded: Default::default(),
         started: id.moment(),
         finished: id.moment(),
         snapshot_lsn: None,
@@ -37,5 +38,5 @@ pub(in crate::vault) fn sample(database: &str, id: BackupId) -> StoredBackup {
         warnings: Vec::new(),
         id,
     };
-    StoredBackup { record, folder: PathBuf::new(), events: Vec::new() }
+    StoredBackup { record, folder: PathBuf::new(), events: Vec::new(), unreadable_events: 0 }
 }

@@ -19,6 +19,18 @@ pub struct StoredBackup {
     pub folder: PathBuf,
     /// What happened since, the oldest first.
     pub events: Vec<Event>,
+    /// How many events of it cannot be read.
+    pub unreadable_events: usize,
+}
+
+/// Returns the best that events have proved.
+fn best(events: &[Event]) -> Proof {
+    let proved = events.iter().map(|event| match event.kind {
+        EventKind::Verified => event.proof.unwrap_or(Proof::Stored),
+        EventKind::Confirmed => Proof::Stored,
+        _ => Proof::None,
+    });
+    proved.max().unwrap_or(Proof::None)
 }
 
 impl StoredBackup {
@@ -47,26 +59,30 @@ impl StoredBackup {
         &self.folder
     }
 
-    /// Tells whether the last look at it found it damaged.
+    /// Tells whether it was found damaged, and no look since has read all of it and found it whole.
     pub fn is_damaged(&self) -> bool {
-        let looks = |event: &&Event| matches!(event.kind, EventKind::Verified | EventKind::Damaged);
-        let last = self.events.iter().rev().find(looks);
-        last.is_some_and(|event| event.kind == EventKind::Damaged)
+        self.since_damage().is_some_and(|since| best(since) < Proof::Decoded)
     }
 
-    /// Returns the best that was ever proved of it; nothing is when it turned out to be damaged.
+    /// Returns what happened since it was last found damaged; none when it never was.
+    fn since_damage(&self) -> Option<&[Event]> {
+        let last = self.events.iter().rposition(|event| event.kind == EventKind::Damaged)?;
+        self.events.get(last + 1..)
+    }
+
+    /// Returns the best that was proved of it since it was last found damaged.
     ///
-    /// What a person confirms counts as much as the stored bytes being right.
+    /// What a person confirms counts as much as the stored bytes being right, and neither of them outweighs that
+    /// somebody found damage: that takes a look at every byte. While part of its history cannot be read nothing is
+    /// proved, because that part may tell of damage.
     pub fn proof(&self) -> Proof {
-        if self.is_damaged() {
+        if self.unreadable_events > 0 || self.is_damaged() {
             return Proof::None;
         }
-        let proved = self.events.iter().map(|event| match event.kind {
-            EventKind::Verified => event.proof.unwrap_or(Proof::Stored),
-            EventKind::Confirmed => Proof::Stored,
-            _ => Proof::None,
-        });
-        proved.fold(self.record.proof, Proof::max)
+        match self.since_damage() {
+            Some(since) => best(since),
+            None => self.record.proof.max(best(&self.events)),
+        }
     }
 
     /// Tells whether it counts: it was proved, and nothing speaks against it since.
@@ -99,5 +115,15 @@ impl StoredBackup {
             }
         }
         later.or(made_with)
+    }
+
+    /// Tells whether a person has said that it is good.
+    pub fn is_confirmed(&self) -> bool {
+        self.events.iter().any(|event| event.kind == EventKind::Confirmed)
+    }
+
+    /// Tells whether a person has said that no more backups of its database will come from its server.
+    pub fn is_retired(&self) -> bool {
+        self.events.iter().any(|event| event.kind == EventKind::Retired)
     }
 }

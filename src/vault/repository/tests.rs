@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::store::Durability;
-use crate::vault::event::{EventKind, Proof};
-use crate::vault::{BackupType, id};
+use crate::vault::event::{Event, EventKind, Proof};
+use crate::vault::{BackupId, BackupRecord, BackupType, id};
 
 fn moment(hours: i64) -> DateTime<Utc> {
     id::read_stamp("20260131T020000Z").expect("a moment") + TimeDelta::hours(hours)
@@ -35,16 +35,18 @@ impl Fixture {
     }
 
     fn happened(&self, record: &BackupRecord, hours: i64, kind: EventKind) {
-        let event = Event {
-            proof: Some(Proof::Restored),
-            ..Event::new(record.id.clone(), moment(hours), kind)
-        };
+        self.looked(record, hours, kind, Proof::Restored);
+    }
+
+    fn looked(&self, record: &BackupRecord, hours: i64, kind: EventKind, proof: Proof) {
+        let event =
+            Event { proof: Some(proof), ..Event::new(record.id.clone(), moment(hours), kind) };
         let random = [0, 0, hours as u8];
         self.repository.append(&record.source.database, &event, random).expect("writes");
     }
 
     fn found(&self, wanted: &Wanted, database: Option<&str>) -> Result<String> {
-        self.repository.find(wanted, database).map(|backup| backup.id().to_string())
+        self.repository.find(wanted, database).map(|choice| choice.backup.id().to_string())
     }
 }
 
@@ -133,7 +135,7 @@ fn the_latest_is_the_newest_that_is_proved() {
     let error = fixture.found(&Wanted::Latest, None).expect_err("none is whole");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     fixture.happened(&new, 4, EventKind::Verified);
-    let found = fixture.repository.find(&Wanted::Latest, None).expect("found");
+    let found = fixture.repository.find(&Wanted::Latest, None).expect("found").backup;
     assert_eq!((found.id(), found.proof()), (&new.id, Proof::Restored));
     assert_eq!(found.looked_at(), Some(moment(4)));
 }
@@ -143,7 +145,7 @@ fn holds_begin_and_end() {
     let made = BackupRecord { hold: Some("migration 12".to_owned()), ..record("shop", 0, 1) };
     let fixture = Fixture::new(std::slice::from_ref(&made));
     let hold = || {
-        let found = fixture.repository.find(&Wanted::Latest, None).expect("found");
+        let found = fixture.repository.find(&Wanted::Latest, None).expect("found").backup;
         found.hold().map(str::to_owned)
     };
     assert_eq!(hold().as_deref(), Some("migration 12"));
@@ -154,6 +156,124 @@ fn holds_begin_and_end() {
     assert_eq!(hold().as_deref(), Some("held"));
     fixture.happened(&made, 4, EventKind::Released);
     assert_eq!(hold(), None);
+}
+
+#[test]
+fn damage_is_outweighed_by_a_look_at_every_byte_and_nothing_less() {
+    let made = record("shop", 0, 1);
+    let fixture = Fixture::new(std::slice::from_ref(&made));
+    let found = || fixture.repository.list(None).expect("lists").backups.remove(0);
+    fixture.looked(&made, 1, EventKind::Verified, Proof::Restored);
+    assert_eq!(found().proof(), Proof::Restored);
+    fixture.happened(&made, 2, EventKind::Damaged);
+    fixture.looked(&made, 3, EventKind::Verified, Proof::Stored);
+    fixture.happened(&made, 4, EventKind::Confirmed);
+    assert!(found().is_damaged());
+    assert_eq!(found().proof(), Proof::None);
+    fixture.looked(&made, 5, EventKind::Verified, Proof::Decoded);
+    assert!(!found().is_damaged());
+    assert_eq!(found().proof(), Proof::Decoded, "what was proved before the damage is over");
+}
+
+#[test]
+fn the_last_word_is_the_last_also_when_the_clock_goes_back() {
+    let made = record("shop", 0, 1);
+    let fixture = Fixture::new(std::slice::from_ref(&made));
+    fixture.happened(&made, 5, EventKind::Released);
+    fixture.happened(&made, 1, EventKind::Held);
+    let found = fixture.repository.list(None).expect("lists").backups.remove(0);
+    assert_eq!(found.hold(), Some("held"));
+    let last = found.events.last().expect("events");
+    assert_eq!(last.at, moment(5) + TimeDelta::milliseconds(1));
+}
+
+#[test]
+fn a_backup_counts_once_however_often_its_folder_is_there() {
+    let made = record("shop", 0, 1);
+    let fixture = Fixture::new(std::slice::from_ref(&made));
+    let path = |name: &str| fixture.folder.path().join(name);
+    std::os::unix::fs::symlink(path("shop"), path("another")).expect("a link");
+    // A name that a file system without cases would take for the same.
+    std::os::unix::fs::symlink(path("shop"), path("SHOP")).expect("a link");
+    let listing = fixture.repository.list(None).expect("lists");
+    assert_eq!(listing.backups.len(), 1);
+    let mut whats: Vec<&str> = listing.unreadable.iter().map(|it| it.what.as_str()).collect();
+    whats.sort_unstable();
+    assert_eq!(
+        whats,
+        [
+            "a backup of this name is in another folder too",
+            "it is a copy, or misplaced: its folder is \"shop\""
+        ]
+    );
+}
+
+#[test]
+fn what_part_of_its_history_cannot_be_read_of_proves_nothing() {
+    let made = record("shop", 0, 1);
+    let fixture = Fixture::new(std::slice::from_ref(&made));
+    fixture.happened(&made, 1, EventKind::Verified);
+    fixture.happened(&made, 2, EventKind::Held);
+    let history = fixture.folder.path().join("shop").join(HISTORY_FOLDER);
+    let name = format!("{}.20260131T040000Z-held-000002.json", made.id);
+    std::fs::write(history.join(name), "{").expect("writes");
+    let listing = fixture.repository.list(None).expect("lists");
+    assert_eq!((listing.backups[0].unreadable_events, listing.unreadable.len()), (1, 1));
+    assert!(!listing.backups[0].is_proved());
+}
+
+fn of_server(hours: i64, random: u8, server: &str, without: &[&str]) -> BackupRecord {
+    let mut record = record("shop", hours, random);
+    record.source.system_identifier = None;
+    record.source.server = server.to_owned();
+    record.excluded.table_data = without.iter().map(|&name| name.to_owned()).collect();
+    record
+}
+
+#[test]
+fn the_latest_of_two_servers_is_not_chosen_until_one_is_retired() {
+    let production = of_server(0, 1, "host db", &[]);
+    let staging = of_server(1, 2, "host test", &[]);
+    let fixture = Fixture::new(&[production.clone(), staging.clone()]);
+    for wanted in [Wanted::Latest, Wanted::At(moment(1))] {
+        let error = fixture.found(&wanted, Some("shop")).expect_err("two servers");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.message().contains("host db (shop-daily-"), "{error}");
+    }
+    let early = fixture.found(&Wanted::At(moment(0)), Some("shop"));
+    assert_eq!(early.expect("only one had any"), production.id.to_string());
+    fixture.happened(&staging, 2, EventKind::Retired);
+    let found = fixture.found(&Wanted::Latest, Some("shop"));
+    assert_eq!(found.expect("one is left"), production.id.to_string());
+}
+
+#[test]
+fn a_whole_backup_comes_before_newer_ones_that_leave_something_out() {
+    let whole = of_server(0, 1, "h", &[]);
+    let part = of_server(1, 2, "h", &["log"]);
+    let fixture = Fixture::new(&[whole.clone(), part.clone()]);
+    let choice = fixture.repository.find(&Wanted::Latest, None).expect("found");
+    assert_eq!(choice.backup.id(), &whole.id);
+    assert_eq!(choice.notes, [format!("{} is newer and without rows of log", part.id)]);
+    fixture.happened(&whole, 2, EventKind::Damaged);
+    let choice = fixture.repository.find(&Wanted::Latest, None).expect("found");
+    assert_eq!(choice.backup.id(), &part.id);
+    assert_eq!(choice.notes, [format!("{} is without rows of log", part.id)]);
+}
+
+#[test]
+fn newer_ones_that_are_passed_over_are_told() {
+    let (old, damaged, broken) = (record("shop", 0, 1), record("shop", 1, 2), record("shop", 2, 3));
+    let fixture = Fixture::new(&[old.clone(), damaged.clone(), broken.clone()]);
+    fixture.happened(&damaged, 3, EventKind::Damaged);
+    let place = fixture.folder.path().join("shop").join(broken.id.to_string());
+    std::fs::write(place.join(RECORD_FILE), "{}").expect("writes");
+    let choice = fixture.repository.find(&Wanted::Latest, None).expect("found");
+    assert_eq!(choice.backup.id(), &old.id);
+    assert_eq!(choice.notes[0], format!("{} is newer and damaged", damaged.id));
+    assert!(choice.notes[1].starts_with(&format!("{} is newer and cannot be read", broken.id)));
+    let error = fixture.found(&Wanted::Id("000003".to_owned()), None).expect_err("broken");
+    assert_eq!(error.kind(), ErrorKind::Integrity);
 }
 
 #[test]

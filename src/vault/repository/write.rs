@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::{HISTORY_FOLDER, Repository, storage};
@@ -30,15 +31,21 @@ impl Repository {
 
     /// Adds an event to the history of its backup; `random` tells two of the same second apart.
     ///
+    /// What is added last comes last, also when the clock went back: the order decides what holds.
+    ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::Storage`] when it cannot be written.
     pub fn append(&self, database: &str, event: &Event, random: [u8; 3]) -> Result<()> {
         let folder = self.database_folder(database).join(HISTORY_FOLDER);
         make_folder(&folder)?;
-        let Event { id, at, kind, .. } = event;
-        let name = format!("{id}.{}-{kind}-{}.json", stamp(*at), random_text(random));
-        write_record(&folder.join(name), event, Durability::Synced)
+        let before = self.events_of(database, &event.id)?;
+        let after = before.last().map(|last| last.at + TimeDelta::milliseconds(1));
+        let at = after.map_or(event.at, |after| after.max(event.at));
+        let Event { id, kind, .. } = event;
+        let name = format!("{id}.{}-{kind}-{}.json", stamp(at), random_text(random));
+        let event = Event { at, ..event.clone() };
+        write_record(&folder.join(name), &event, Durability::Synced)
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! What always holds, whatever the history and the policy (`tests/it/vault/retention.rs` states it):
 //!
-//! - Each database of each server is judged alone.
-//! - Only proved backups count. Of them the newest are kept, at least one, whatever the policy says.
-//! - What is held is kept. What no rule speaks of is kept.
+//! - Each database of each server is judged alone, and backups that leave something out apart from whole ones.
+//! - Only proved backups count. Of them the newest are kept, at least one, whatever the policy says, and the newest
+//!   one that is not empty, or that a person has called right as it is.
+//! - What is held is kept. What no rule speaks of is kept, and so is what is not known well enough to be judged.
+//! - One whose time is yet to come is kept and stands for no other.
 //! - A period of a tier that has a proved backup in the time that is kept, keeps one.
 //! - Judging what is left at the same moment drops nothing more.
 
@@ -17,6 +19,7 @@ use serde::{Serialize, Serializer};
 use super::policy::{Keep, Policy};
 use crate::vault::backup_type::{BackupType, Period, Tier};
 use crate::vault::id::BackupId;
+use crate::vault::lineage::Lineage;
 use crate::vault::repository::StoredBackup;
 
 /// What retention needs to know about a backup.
@@ -24,27 +27,33 @@ use crate::vault::repository::StoredBackup;
 pub struct Facts {
     /// Its name.
     pub id: BackupId,
-    /// The database, and the cluster that it is in when that is known.
-    pub group: (String, Option<String>),
+    /// What it is of; those of another lineage do not stand for it.
+    pub lineage: Lineage,
     /// Its type.
     pub backup_type: BackupType,
     /// When it began.
     pub started: DateTime<Utc>,
     /// Whether it was proved, and nothing speaks against it since.
     pub proved: bool,
+    /// Whether it holds rows, or a person has said that it is right to hold none.
+    pub is_plausible: bool,
     /// Why it must not be dropped, when it must not.
     pub hold: Option<String>,
+    /// Whether everything that happened to it is known.
+    pub is_known: bool,
 }
 
 impl From<&StoredBackup> for Facts {
     fn from(backup: &StoredBackup) -> Self {
         Facts {
             id: backup.id().clone(),
-            group: (backup.database().to_owned(), backup.record.source.system_identifier.clone()),
+            lineage: Lineage::of(&backup.record),
             backup_type: backup.record.backup_type,
             started: backup.record.started,
             proved: backup.is_proved(),
+            is_plausible: backup.record.rows > 0 || backup.is_confirmed(),
             hold: backup.hold().map(str::to_owned),
+            is_known: backup.unreadable_events == 0,
         }
     }
 }
@@ -64,8 +73,13 @@ pub enum Verdict {
 pub enum Reason {
     /// Somebody holds it.
     Held(String),
+    /// Part of its history cannot be read, and may say anything.
+    UnreadableHistory,
     /// It is the newest that is proved.
     NewestProved,
+    /// It is the newest proved one that holds rows as it should: newer ones may be of a database that was emptied by
+    /// mistake.
+    NewestPlausible,
     /// It is one of the newest proved ones that are kept whatever their age.
     Minimum(u32),
     /// The clock that made it was ahead of the one that judges.
@@ -88,6 +102,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Held(why) => write!(f, "held: {why}"),
+            Reason::UnreadableHistory => f.write_str("part of its history cannot be read"),
+            Reason::NewestPlausible => {
+                f.write_str("the newest that is proved and not empty by surprise")
+            }
             Reason::NewestProved => f.write_str("the newest that is proved"),
             Reason::Minimum(count) => write!(f, "one of the newest {count} that are proved"),
             Reason::FromTheFuture => f.write_str("its time is yet to come"),
@@ -122,9 +140,9 @@ pub struct Decision {
 
 /// Decides about every backup; the decisions come in the order of the backups.
 pub fn decide(policy: &Policy, backups: &[Facts], now: DateTime<Utc>) -> Vec<Decision> {
-    let mut groups: BTreeMap<&(String, Option<String>), Vec<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<&Lineage, Vec<usize>> = BTreeMap::new();
     for (position, backup) in backups.iter().enumerate() {
-        groups.entry(&backup.group).or_default().push(position);
+        groups.entry(&backup.lineage).or_default().push(position);
     }
     let mut reasons: Vec<Vec<Reason>> = vec![Vec::new(); backups.len()];
     for members in groups.values_mut() {
@@ -161,8 +179,11 @@ struct Group<'a> {
 
 impl Group<'_> {
     fn keep(&self, keep: &mut impl FnMut(usize, Reason)) {
+        // One from the future is kept, and takes no place: made by a clock that was ahead, it would be the newest
+        // for years.
+        let counts = |backup: &Facts| backup.proved && backup.started <= self.now;
         let proved: Vec<usize> =
-            self.members.iter().copied().filter(|&member| self.backups[member].proved).collect();
+            self.members.iter().copied().filter(|&member| counts(&self.backups[member])).collect();
         let minimum = self.policy.minimum.max(1);
         for (position, &member) in proved.iter().take(minimum as usize).enumerate() {
             keep(
@@ -170,8 +191,15 @@ impl Group<'_> {
                 if position == 0 { Reason::NewestProved } else { Reason::Minimum(minimum) },
             );
         }
+        let plausible = proved.iter().find(|&&member| self.backups[member].is_plausible);
+        if let Some(&member) = plausible.filter(|&&member| proved.first() != Some(&member)) {
+            keep(member, Reason::NewestPlausible);
+        }
         for &member in self.members {
             let backup = &self.backups[member];
+            if !backup.is_known {
+                keep(member, Reason::UnreadableHistory);
+            }
             if let Some(why) = &backup.hold {
                 keep(member, Reason::Held(why.clone()));
             }

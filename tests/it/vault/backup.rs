@@ -139,16 +139,70 @@ fn odd_names_of_databases_are_kept_apart() {
 }
 
 #[test]
-fn rows_that_are_gone_are_told_at_once() {
+fn rows_that_are_gone_are_told_each_time_and_the_backups_that_have_them_stay() {
     let source = newest_server().database("vault_gone");
     source.execute("create table t as select generate_series(1, 10) n");
     let shop = Shop::of(&source);
-    shop.back_up(&[]);
+    let full = text(&shop.back_up(&["--type", "daily"]), "id");
     source.execute("truncate t");
-    let run = shop.pgark(&["backup", "--no-sync"]).fails_with(9);
-    assert!(run.stderr.contains("holds no rows, and the one before did"), "{}", run.stderr);
-    assert_eq!(shop.ids().len(), 2, "it is kept all the same");
-    shop.back_up(&[]);
+    // A policy under which the empty one pushes the others out.
+    let policy = ["backup", "--type", "daily", "--json", "-j1", "--keep-all", "0"];
+    for made in 2..4 {
+        let run = shop.pgark(&policy).fails_with(9);
+        assert!(run.stderr.contains(&format!("holds no rows, and {full} did")), "{}", run.stderr);
+        assert!(run.stderr.contains("the older backups are kept"), "{}", run.stderr);
+        let backup = &json(&run.stdout)["backups"][0];
+        assert_eq!(backup["expired_are_dropped"], false);
+        assert_eq!(shop.ids().len(), made);
+    }
+    // Nor does prune drop the one that has the rows.
+    let _ = shop.pgark(&["prune", "--apply", "--keep-all", "0"]).success();
+    let ids = shop.ids();
+    assert_eq!((ids.len(), ids.contains(&full)), (2, true), "{ids:?}");
+
+    let _ = shop.pgark(&["mark", &ids[0], "verified"]).success();
+    let _ = shop.pgark(&policy).success();
+    let left = shop.ids_of_readable();
+    assert!(!left.contains(&full), "it was emptied on purpose: {left:?}");
+    assert_eq!(left[1], ids[0], "what tells so is kept");
+}
+
+#[test]
+fn a_backup_that_leaves_something_out_stands_for_no_whole_one() {
+    let source = newest_server().database("vault_part");
+    source.execute("create table t as select 1 n; create table log as select 2 n");
+    let shop = Shop::of(&source);
+    let whole = text(&shop.back_up(&[]), "id");
+    let part = ["--exclude-table-data", "log", "-T", "x", "-N", "y", "--keep-all", "0"];
+    let made = shop.back_up_synced(&part);
+    // It is the first of its kind, so it is the yearly one of it, and drops none of the other kind.
+    assert_eq!(text(&made, "backup_type"), "yearly");
+    assert_eq!(made["excluded"]["table_data"][0], "log");
+    assert_eq!(shop.ids().len(), 2);
+    let run = shop.pgark(&["list"]).success();
+    let without = "without schema y, table x, rows of log";
+    assert!(run.stdout.contains(without), "{}", run.stdout);
+    let run = shop.pgark(&["status", "--json"]).success();
+    assert_eq!(json(&run.stdout)["databases"].as_array().map(Vec::len), Some(2));
+    let run = shop.pgark(&["backup", "--dry-run", "-T", "x"]).success();
+    assert!(run.stdout.contains("  without    table x\n"), "{}", run.stdout);
+
+    let run = shop.pgark(&["restore", "--latest", "--dry-run"]).success();
+    assert!(run.stdout.contains(&whole), "{}", run.stdout);
+    let passed = format!("{} is newer and {without}", text(&made, "id"));
+    assert!(run.stderr.contains(&passed), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_not_on_disk_yet_drops_nothing() {
+    let source = newest_server().database("vault_nosync");
+    source.execute("create table t as select 1 n");
+    let shop = Shop::of(&source);
+    shop.back_up(&["--type", "daily"]);
+    let run = shop.pgark(&["backup", "--type", "daily", "--no-sync", "--keep-all", "0"]).success();
+    let said = "none was dropped: the new backup may not be on disk yet";
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    assert_eq!(shop.ids().len(), 2);
 }
 
 #[test]

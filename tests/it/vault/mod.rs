@@ -41,11 +41,26 @@ impl Shop {
         json(&run.stdout)["backups"][0].clone()
     }
 
+    /// As [`Shop::back_up`], and waits for the disk: only such a backup drops older ones.
+    #[track_caller]
+    fn back_up_synced(&self, arguments: &[&str]) -> Value {
+        let run = self.pgark(&[&["backup", "--json", "-j", "1"], arguments].concat()).success();
+        json(&run.stdout)["backups"][0].clone()
+    }
+
     #[track_caller]
     fn list(&self) -> Vec<Value> {
         let listed = json(&self.pgark(&["list", "--json"]).success().stdout);
         assert_eq!(listed["unreadable"], Value::Array(Vec::new()));
         listed["backups"].as_array().expect("a list").clone()
+    }
+
+    /// Returns the ids of what can be read, whatever else there is.
+    #[track_caller]
+    fn ids_of_readable(&self) -> Vec<String> {
+        let listed = json(&self.pgark(&["list", "--json"]).success().stdout);
+        let backups = listed["backups"].as_array().expect("a list");
+        backups.iter().map(|backup| text(backup, "id")).collect()
     }
 
     #[track_caller]

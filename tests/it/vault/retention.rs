@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use pgark::vault::retention::{Facts, Keep, Policy, Reason, Verdict, decide, due};
-use pgark::vault::{BackupId, BackupType, Period, Tier};
+use pgark::vault::{BackupId, BackupType, Lineage, Period, Tier};
 
 use crate::support::is_long_run;
 
@@ -38,11 +38,17 @@ fn backup(database: &str, backup_type: BackupType, started: DateTime<Utc>, numbe
     let [.., first, second, third] = number.to_be_bytes();
     Facts {
         id: BackupId::new(database, backup_type, started, [first, second, third]),
-        group: (database.to_owned(), Some("1".to_owned())),
+        lineage: Lineage {
+            database: database.to_owned(),
+            server: "1".to_owned(),
+            excluded: Default::default(),
+        },
         backup_type,
         started,
         proved: true,
+        is_plausible: true,
         hold: None,
+        is_known: true,
     }
 }
 
@@ -61,8 +67,14 @@ fn history(dice: &mut Dice) -> Vec<Facts> {
             backup.proved = proved == 4 || !dice.one_in(1 + proved);
             backup.hold = dice.one_in(12).then(|| "a migration".to_owned());
             if dice.one_in(6) {
-                backup.group.1 = None;
+                backup.lineage.server = "another".to_owned();
             }
+            if dice.one_in(6) {
+                backup.lineage.excluded.tables.push("log".to_owned());
+            }
+            backup.is_plausible = !dice.one_in(5);
+            backup.is_known = !dice.one_in(20);
+            backup.proved &= backup.is_known;
             backup
         })
         .collect()
@@ -101,20 +113,27 @@ fn check(policy: &Policy, backups: &[Facts]) {
         assert!(backup.hold.is_none() || is_kept(backup), "dropped although held: {}", backup.id);
         let ruled = policy.rule(backup.backup_type);
         assert!(ruled.is_some() || is_kept(backup), "no rule says so: {}", backup.id);
+        let is_ripe = backup.is_known && backup.started <= now();
+        assert!(is_ripe || is_kept(backup), "nobody can judge {} yet", backup.id);
     }
-    let groups: BTreeSet<_> = backups.iter().map(|backup| &backup.group).collect();
-    for group in groups {
+    let lineages: BTreeSet<_> = backups.iter().map(|backup| &backup.lineage).collect();
+    for lineage in lineages {
         let own: Vec<Facts> =
-            backups.iter().filter(|backup| backup.group == *group).cloned().collect();
+            backups.iter().filter(|backup| backup.lineage == *lineage).cloned().collect();
         // Nothing across databases: alone, the same is decided.
         let alone = decide(policy, &own, now());
         for (backup, decision) in own.iter().zip(&alone) {
             assert_eq!(decision.verdict == Verdict::Keep, is_kept(backup), "{}", backup.id);
         }
-        let mut proved: Vec<&Facts> = own.iter().filter(|backup| backup.proved).collect();
+        // What is yet to come stands for nothing, or a clock that was ahead once would cost all the others.
+        let counts = |backup: &&Facts| backup.proved && backup.started <= now();
+        let mut proved: Vec<&Facts> = own.iter().filter(counts).collect();
         proved.sort_by_key(|backup| std::cmp::Reverse((backup.started, backup.id.clone())));
         for newest in proved.iter().take(policy.minimum.max(1) as usize) {
             assert!(is_kept(newest), "one of the newest is gone: {}", newest.id);
+        }
+        if let Some(newest) = proved.iter().find(|backup| backup.is_plausible) {
+            assert!(is_kept(newest), "the newest that is plausible is gone: {}", newest.id);
         }
         for (tier, keep) in policy.tiers() {
             check_tier(tier, keep, &proved, &is_kept);

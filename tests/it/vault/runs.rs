@@ -9,10 +9,10 @@ use crate::support::database::Database;
 use crate::support::{is_long_run, missing, newest_server, oracle};
 
 /// Holds a table's lock until it is dropped.
-struct Holder(Child);
+pub(super) struct Holder(Child);
 
 impl Holder {
-    fn lock(source: &Database) -> Holder {
+    pub(super) fn lock(source: &Database) -> Holder {
         let mut psql = Command::new(oracle::psql_program());
         psql.args(["-XAtq", "-d", source.uri(), "-c"])
             .arg("begin; lock table t in access exclusive mode; select pg_sleep(600)")
@@ -148,7 +148,7 @@ fn a_disk_that_fills_up_leaves_the_older_backups_and_nothing_else() {
 }
 
 /// Waits for a condition; the limit only turns a hang into a failure.
-fn wait(mut condition: impl FnMut() -> bool) {
+pub(super) fn wait(mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < Duration::from_secs(60), "the condition never held");
