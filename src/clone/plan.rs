@@ -173,18 +173,30 @@ async fn carry(
             () = interrupt.wait(), if !stop.is_set() => stop.trigger(),
             () = tokio::time::sleep(GLANCE), if !(released || stop.is_set()) => {
                 // No load begins again, so what was read is not read again.
-                if reader.entries_read() == wanted {
-                    reader.source().close().await;
-                    released = true;
-                } else if let Err(error) = reader.source().keep_alive().await {
-                    // Without its locks, tables that are not read yet may change under the snapshot.
-                    lost = Some(error);
-                    stop.trigger();
+                let all_read = reader.entries_read() == wanted;
+                match held(reader.source(), all_read, interrupt).await {
+                    Ok(()) if all_read => {
+                        reader.source().close().await;
+                        released = true;
+                    }
+                    Ok(()) => {}
+                    Err(error) => {
+                        // Without its locks, tables that are not read yet may change under the snapshot.
+                        lost = Some(error);
+                        stop.trigger();
+                    }
                 }
             }
         }
     };
+    if result.is_ok() && !released && lost.is_none() {
+        lost = held(reader.source(), true, interrupt).await.err();
+    }
+    let was_lost = lost.is_some();
     match (result, lost.or_else(|| reader.take_failure())) {
+        (Ok(_), Some(lost)) if was_lost => Err(lost
+            .context("could not be sure of what was read of the source")
+            .with_hint("tables that were read last may lack rows in the target: clone again")),
         (Ok(restored), _) => Ok(restored),
         (Err(error), _) if interrupt.is_set() => Err(error),
         (Err(restoring), Some(mut reason)) => {
@@ -194,6 +206,22 @@ async fn carry(
             Err(reason.context("could not read the source to its end"))
         }
         (Err(error), None) => Err(error),
+    }
+}
+
+/// Asks whether the source still holds its locks: when everything is read in any case, before that from time
+/// to time.
+async fn held(source: &LiveSource, all_read: bool, interrupt: &Interrupt) -> Result<()> {
+    let asking = async {
+        match all_read {
+            true => source.still_held().await,
+            false => source.keep_alive().await,
+        }
+    };
+    tokio::select! {
+        held = asking => held,
+        // A network that swallows everything lets us wait for a quarter of an hour.
+        () = interrupt.wait() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
     }
 }
 

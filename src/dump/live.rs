@@ -167,6 +167,23 @@ impl LiveSource {
         if !keeper.is_closed() && lock(&self.beat).elapsed() < HEARTBEAT {
             return Ok(());
         }
+        self.ask(keeper).await
+    }
+
+    /// Makes sure that locks and snapshot have held until now. A connection may be gone without a word, and
+    /// what was read since then may be of another moment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connection`] when they have not.
+    pub async fn still_held(&self) -> Result<()> {
+        match self.keeper.lock().await.as_ref() {
+            Some(keeper) => self.ask(keeper).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn ask(&self, keeper: &Session) -> Result<()> {
         *lock(&self.beat) = Instant::now();
         keeper.execute("keep the snapshot", "select 1").await.map_err(|error| {
             error.context(format!(

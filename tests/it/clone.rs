@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use chrono::Local;
 use pgark::clone::CloneSource;
-use pgark::connect::ConnectParams;
+use pgark::connect::{ConnectParams, Session};
 use pgark::dump::{DumpOptions, Output};
+use pgark::error::ErrorKind;
 use pgark::progress::{Interrupt, silent};
 use pgark::restore::{Mode, RestoreOptions};
 
 use crate::restore::load_demo;
 use crate::support::database::Database;
+use crate::support::proxy::Proxy;
 use crate::support::{World, assert_same, newest_server, oracle, servers};
 
 const LARGE_OBJECTS: &str = "
@@ -252,6 +254,43 @@ fn without_its_locks_the_source_is_not_read_on() {
     assert_eq!(target.query("select count(*) from slow"), "0", "{said}");
     wait_until(|| source.query(SESSIONS) == "0", "sessions stay on the source");
     wait_until(|| target.query(SESSIONS) == "0", "sessions stay on the target");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_was_lost_without_a_word_is_noticed_in_the_end() {
+    let source = newest_server().database("clone_silence");
+    let tables = "create table a(v text); create table b(v text);";
+    let rows = "insert into a select repeat(md5(n::text), 60) from generate_series(1, 20000) n;
+         insert into b select * from a limit 1000;";
+    source.execute(&format!("{tables}{rows}"));
+    let target = newest_server().database("clone_silence_target");
+    target.execute(tables);
+    let params = |uri: &str| ConnectParams::parse(uri).expect("a URI");
+    let session = async |database: &Database| {
+        Session::connect(&params(database.uri())).await.expect("a session")
+    };
+    let (blocker, administrator) = (session(&target).await, session(&source).await);
+    blocker.execute("block", "begin; lock table a").await.expect("locked");
+    let proxy = Proxy::in_front_of(&source).await;
+    let interrupt = Interrupt::default();
+    let options = DumpOptions::new(params(proxy.uri()), Output::Stdout, Local::now());
+    let opened = CloneSource::open(options, true, silent(), &interrupt).await.expect("opened");
+    let options = RestoreOptions {
+        mode: Mode::Append,
+        data_only: true,
+        analyze: false,
+        ..RestoreOptions::new("", params(target.uri()))
+    };
+    let plan = opened.plan_into(options).await.expect("a plan");
+    let running = tokio::spawn(plan.run(interrupt));
+    let copying = || tokio::task::block_in_place(|| source.query(COPYING) == "1");
+    wait_until(copying, "the source does not send");
+    proxy.forget_first();
+    administrator.execute("empty a table", "truncate b").await.expect("truncated");
+    blocker.close().await;
+    let error = running.await.expect("no panic").expect_err("nobody held the tables");
+    assert!(error.message().contains("could not be sure of what was read"), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

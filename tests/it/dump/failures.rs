@@ -9,6 +9,7 @@ use pgark::progress::Interrupt;
 use super::{Gate, OpenAtEnd, beside, options, plan, run, somebody, wait_for};
 use crate::support::damage::SmallDisk;
 use crate::support::database::Database;
+use crate::support::proxy::Proxy;
 use crate::support::{World, newest_server, servers};
 
 /// Enough rows that a COPY cannot end while the gate holds its blocks: more than the blocks in flight and
@@ -90,6 +91,32 @@ async fn losing_the_keeper_ends_the_dump_with_nothing_left() {
         assert_eq!(beside(&output), Vec::<String>::new());
         wait_for(&administrator, COPYING, "0").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_that_was_lost_without_a_word_is_noticed_in_the_end() {
+    let database = newest_server().database("dump_silence");
+    large_tables(&database);
+    let proxy = Proxy::in_front_of(&database).await;
+    let world = World::new();
+    let (gate, administrator) = (Gate::new(), somebody(&database).await);
+    let _open = OpenAtEnd(Arc::clone(&gate));
+    let output = world.path("archive");
+    let mut options = DumpOptions { jobs: 2, ..options(&database, &output) };
+    options.connection = super::params_of(proxy.uri());
+    let plan = plan(options, gate.clone()).await.expect("a plan");
+    let running = tokio::spawn(plan.run(Interrupt::default()));
+    gate.reached().await;
+    proxy.forget_first();
+    // Nothing keeps anybody from it any more, and the snapshot does not see what was there before.
+    administrator.execute("empty a table", "truncate third").await.expect("truncated");
+    gate.open();
+    let error = running.await.expect("no panic").expect_err("the locks are gone");
+    assert!(
+        error.message().starts_with("lost the connection that holds the snapshot"),
+        "{error:?}"
+    );
+    assert_eq!(beside(&output), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,17 +1,17 @@
 //! Where the connections of a restore lead, and which settings they have whatever the target says.
 
-use pgark::connect::{ConnectParams, ConnectRequest, Environment, Session};
+use pgark::connect::{ConnectParams, ConnectRequest, Environment};
 use pgark::restore::RestoreOptions;
 
 use super::failures::dump_with_manifest;
-use super::{options, params_as, restored};
+use super::{options, restored};
 use crate::support::database::Database;
+use crate::support::proxy::address;
 use crate::support::{World, newest_server, servers};
 
 /// Returns how a connection string names the server of a database: a host and a port.
 async fn host_and_port(database: &Database) -> (String, String) {
-    let session = Session::connect(&params_as(database, None)).await.expect("a session");
-    let address = session.address().to_owned();
+    let address = address(database).await;
     let (host, port) = match address.split_once("/.s.PGSQL.") {
         Some(socket) => socket,
         None => address.rsplit_once(':').expect("an address and a port"),

@@ -52,6 +52,7 @@ pub(crate) mod database;
 pub(crate) mod filters;
 pub(crate) mod installation;
 pub(crate) mod oracle;
+pub(crate) mod proxy;
 pub(crate) mod server;
 
 pub(crate) use cluster::Cluster;
