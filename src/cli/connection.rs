@@ -22,6 +22,9 @@ pub(super) fn params(
     let url = world.variable("DATABASE_URL").filter(|_| arguments.dbname.is_none());
     let named = arguments.dbname.as_deref().or(database);
     // A connection string beside the URL would be two answers to one question: the typed one rules.
+    for connection in [url, named].into_iter().flatten() {
+        check_scheme(connection)?;
+    }
     let url = url.filter(|_| !named.is_some_and(crate::connect::is_connection_string));
     let request = ConnectRequest {
         base: None,
@@ -37,6 +40,23 @@ pub(super) fn params(
         (Some(_), Some(name)) => params.with_database(name),
         _ => params,
     })
+}
+
+/// Refuses the URL of something else than PostgreSQL, which would be taken for the name of a database, password and
+/// all.
+///
+/// # Errors
+///
+/// [`ErrorKind::Usage`] with its scheme.
+pub(super) fn check_scheme(connection: &str) -> Result<()> {
+    let Some((scheme, _)) = connection.split_once("://") else { return Ok(()) };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+    let is_scheme = !scheme.is_empty() && scheme.bytes().all(is_plain);
+    if !is_scheme || ["postgres", "postgresql"].contains(&scheme) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, format!("{scheme}://... is no connection to PostgreSQL"))
+        .with_hint("it begins with postgres:// or postgresql://"))
 }
 
 /// Works out where to connect from a single connection string or name.
@@ -140,6 +160,23 @@ mod tests {
             ..ConnectionArguments::default()
         };
         params(&world(variables), &arguments, database).ok().map(|params| params.describe())
+    }
+
+    #[test]
+    fn the_url_of_something_else_is_no_name_of_a_database() {
+        for url in [
+            "mysql://u:secret@h/d",
+            "POSTGRES://u:secret@h/d",
+            "postgresql+psycopg2://u:p=secret@h/d",
+        ] {
+            let error = params_of(&world(&[]), url).expect_err("another program's");
+            assert_eq!(error.kind(), ErrorKind::Usage, "{url}");
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+            assert!(described(&[("DATABASE_URL", url)], None, None).is_none());
+        }
+        for fine in ["postgres://h/d", "host=h options='-c x=a://b'", "a/b://c"] {
+            assert!(check_scheme(fine).is_ok(), "{fine}");
+        }
     }
 
     #[test]

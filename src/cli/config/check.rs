@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::file::{ConfigFile, Value};
 use super::{Settings, find_file, usual_places};
 use crate::cli::arguments::{ConfigArguments, RepositoryArguments};
+use crate::cli::connection::check_scheme;
 use crate::cli::output;
 use crate::cli::progress::visible;
 use crate::cli::vault::settings;
@@ -74,11 +75,13 @@ pub(in crate::cli) fn run(arguments: &ConfigArguments, world: &World) -> Result<
 fn of_profile(arguments: &RepositoryArguments, world: &World) -> Result<Vec<String>> {
     let settings = Settings::read(arguments, world)?;
     settings::check(&settings)?;
-    if let Some(connection) = settings.text("connection")
-        && crate::connect::is_connection_string(connection)
-    {
-        ConnectParams::parse(connection)?;
+    if let Some(connection) = settings.text("connection") {
+        check_scheme(connection)?;
+        if crate::connect::is_connection_string(connection) {
+            ConnectParams::parse(connection)?;
+        }
     }
+    settings.one_repository()?;
     Ok(settings.notes)
 }
 

@@ -115,7 +115,7 @@ fn parse(path: &Path, content: &str) -> Result<ConfigFile> {
             .with_source(std::io::Error::other(what.to_owned()))
     };
     let written: Written =
-        toml::from_str(content).map_err(|error| wrong(error.to_string().trim_end()))?;
+        toml::from_str(content).map_err(|error| wrong(&described(&error, content)))?;
     let mut problems = Vec::new();
     for name in written.others.keys() {
         problems.push(match LATER.contains(&name.as_str()) {
@@ -150,6 +150,24 @@ fn parse(path: &Path, content: &str) -> Result<ConfigFile> {
         true => Ok(file),
         false => Err(wrong(&problems.join("\n"))),
     }
+}
+
+/// Says what is no TOML, and where; never the line itself, in which a password may stand.
+fn described(error: &toml::de::Error, content: &str) -> String {
+    let message = error.message();
+    // What stands there instead of what is expected is quoted, too.
+    let message = match (message.find("string \""), message.rfind("\", expected ")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}a text{}", &message[..start], &message[end + 1..])
+        }
+        _ => message.to_owned(),
+    };
+    let place = error.span().and_then(|span| content.get(..span.start)).map(|before| {
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("line {line}, column {column}: ")
+    });
+    format!("{}{message}", place.unwrap_or_default())
 }
 
 /// Keys that later versions will have.
@@ -241,5 +259,16 @@ mod tests {
     fn what_is_no_toml_is_told_with_its_place() {
         assert!(problems("[defaults\n").contains("line 1"));
         assert!(!problems("[source.a]\nconnection = 1.5\n").is_empty());
+        for content in [
+            "[source.a]\nconnection = \"postgres://u:hunter2@h/d\n",
+            "[source.a]\nconnection = 'hunter2' x\n",
+            "source = \"hunter2\"\n",
+            "[source]\na = \"hunter2\"\n",
+            "[source.a]\nconnection = hunter2\n",
+            "[source.a]\nconnection = { file = \"x\", password = \"hunter2\" }\n",
+        ] {
+            let said = problems(content);
+            assert!(said.starts_with("line ") && !said.contains("hunter2"), "{said}");
+        }
     }
 }

@@ -39,6 +39,16 @@ pub(in crate::cli) struct Key {
 }
 
 impl Key {
+    /// Tells whether it says how long backups are kept.
+    pub(in crate::cli) fn is_retention(&self) -> bool {
+        self.name.starts_with("keep_")
+    }
+
+    /// Tells whether it says how long, and not only how many there must be at least.
+    pub(in crate::cli) fn is_policy(&self) -> bool {
+        self.is_retention() && self.name != "keep_last"
+    }
+
     /// Returns the name of its own variable.
     pub(in crate::cli) fn variable(&self) -> String {
         format!("PGARK_{}", self.option.to_uppercase().replace('-', "_"))
@@ -108,6 +118,17 @@ pub(in crate::cli) const KEYS: &[Key] = &[
     key("keep_safety", "keep-safety", Job, Some("30d"), &[]),
     key("keep_manual", "keep-manual", Job, None, &[]),
     key("keep_last", "keep-last", Job, Some("1"), &[("MIN_SAVED_FILE", Same)]),
+];
+
+/// Variables of others about how long something is kept, which need not be backups: logs and metrics have them too.
+///
+/// They shape what is told, and nothing is dropped because of them alone.
+pub(in crate::cli) const FOR_ANYTHING: &[&str] = &[
+    "RETENTION_DAYS",
+    "DAILY_RETENTION",
+    "WEEKLY_RETENTION",
+    "MONTHLY_RETENTION",
+    "MIN_SAVED_FILE",
 ];
 
 /// Variables of others for libpq's, which come after libpq's own.

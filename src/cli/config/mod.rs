@@ -1,8 +1,11 @@
 //! Settings: flags over environment over file over defaults, each with where it comes from.
 //!
 //! ```text
-//! --keep-daily 7   PGARK_KEEP_DAILY, BACKUP_KEEP_DAYS   pgark.toml: job, source, repo, defaults   30d
+//! --keep-daily 7   PGARK_KEEP_DAILY   pgark.toml: job, source, repo, defaults   BACKUP_KEEP_DAYS   30d
 //! ```
+//!
+//! Variables that others have named for how long something is kept come last, and only where nobody has said a word
+//! about it: they may be meant for something else.
 
 pub(super) mod check;
 mod file;
@@ -32,6 +35,12 @@ pub(super) enum Origin {
     Variable(String),
     /// A variable that names a file.
     FileOfVariable(String, PathBuf),
+    /// A variable of others about how long something is kept.
+    Alias {
+        name: String,
+        /// Whether it need not be meant for backups.
+        for_anything: bool,
+    },
     /// A file and the section in it.
     Config(PathBuf, String),
     Default,
@@ -42,6 +51,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Flag(option) => write!(f, "--{option}"),
             Origin::Variable(name) => f.write_str(name),
+            Origin::Alias { name, .. } => f.write_str(name),
             Origin::FileOfVariable(name, path) => write!(f, "{name} ({})", path.display()),
             Origin::Config(path, section) => write!(f, "{} [{section}]", path.display()),
             Origin::Default => f.write_str("default"),
@@ -114,13 +124,52 @@ impl Settings {
             }
             settings.found.insert(name, setting);
         }
+        for (name, setting) in variables.retention {
+            settings.found.entry(name).or_insert(setting);
+        }
+        settings.prefer_policy();
         for key in KEYS {
             if let (Some(value), false) = (key.default, settings.found.contains_key(key.name)) {
-                let setting = Setting { values: vec![value.to_owned()], origin: Origin::Default };
-                settings.found.insert(key.name, setting);
+                settings.found.insert(key.name, default(value));
             }
         }
         Ok(settings)
+    }
+
+    /// Leaves out what variables of others say about how long something is kept when somebody has said so for us.
+    ///
+    /// Half of a policy that was written down and half of one that happens to be around is what nobody meant.
+    pub(super) fn prefer_policy(&mut self) {
+        let is_ours = |key: &&key::Key| {
+            key.is_policy()
+                && self.found.get(key.name).is_some_and(|setting| {
+                    !matches!(setting.origin, Origin::Default | Origin::Alias { .. })
+                })
+        };
+        let Some(ours) = KEYS.iter().find(is_ours) else { return };
+        let ours = self.found[ours.name].origin.to_string();
+        for key in KEYS {
+            let Some(Setting { origin: Origin::Alias { name, .. }, .. }) = self.found.get(key.name)
+            else {
+                continue;
+            };
+            self.notes.push(format!("{name} is not used: {ours} says how long backups are kept"));
+            match key.default {
+                Some(value) => self.found.insert(key.name, default(value)),
+                None => self.found.remove(key.name),
+            };
+        }
+    }
+
+    /// Says what is kept because of variables of others.
+    pub(super) fn notes_of_aliases(&self) -> Vec<String> {
+        let of_alias = |key: &key::Key| {
+            let Setting { values, origin: Origin::Alias { name, .. } } = self.get(key.name)? else {
+                return None;
+            };
+            Some(format!("--{} is {} because {name} is set", key.option, values.join(",")))
+        };
+        KEYS.iter().filter_map(of_alias).collect()
     }
 
     /// Puts what was typed before everything else.
@@ -152,8 +201,16 @@ impl Settings {
         self.get(name)?.values.first().map(String::as_str)
     }
 
-    /// Tells whether somebody has set it.
+    /// Tells whether somebody has set it, and not for something else perhaps.
     pub(super) fn is_chosen(&self, name: &str) -> bool {
+        let is_chosen = |origin: &Origin| {
+            !matches!(origin, Origin::Default | Origin::Alias { for_anything: true, .. })
+        };
+        self.get(name).is_some_and(|setting| is_chosen(&setting.origin))
+    }
+
+    /// Tells whether it has another value than the default.
+    pub(super) fn is_set(&self, name: &str) -> bool {
         self.get(name).is_some_and(|setting| setting.origin != Origin::Default)
     }
 
@@ -233,6 +290,10 @@ impl Settings {
         Err(Error::new(ErrorKind::Usage, message)
             .with_hint("name one in the job with \"repo\", or a folder with --repo"))
     }
+}
+
+fn default(value: &str) -> Setting {
+    Setting { values: vec![value.to_owned()], origin: Origin::Default }
 }
 
 /// Finds the job: the one that is named, the one called `default`, the only one.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::key::{KEYS, Key};
 use super::{Settings, usual_places};
 use crate::cli::arguments::ConfigArguments;
+use crate::cli::connection::check_scheme;
 use crate::cli::output;
 use crate::cli::progress::visible;
 use crate::cli::world::World;
@@ -38,7 +39,7 @@ pub(in crate::cli) fn run(arguments: &ConfigArguments, world: &World) -> Result<
         searched: usual_places(world).iter().map(|path| path.display().to_string()).collect(),
         profile: settings.profile.clone(),
         settings: KEYS.iter().map(|key| shown(key, &settings)).collect(),
-        notes: settings.notes.clone(),
+        notes: settings.notes.iter().cloned().chain(settings.notes_of_aliases()).collect(),
     };
     output::result(&shown, arguments.json, text)
 }
@@ -49,7 +50,7 @@ fn shown(key: &Key, settings: &Settings) -> ShownSetting {
         name: key.name,
         value: setting.map(|setting| match key.name {
             "connection" => masked(setting.values.first().map_or("", String::as_str)),
-            _ => setting.values.join(", "),
+            _ => without_user(&setting.values.join(", ")),
         }),
         origin: setting.map(|setting| setting.origin.to_string()),
         variable: key.variable(),
@@ -58,10 +59,23 @@ fn shown(key: &Key, settings: &Settings) -> ShownSetting {
 
 /// Returns where a connection leads, without its password; what cannot be read is not shown at all.
 fn masked(connection: &str) -> String {
+    if check_scheme(connection).is_err() {
+        return "***".to_owned();
+    }
     if !crate::connect::is_connection_string(connection) {
         return connection.to_owned();
     }
     ConnectParams::parse(connection).map_or_else(|_| "***".to_owned(), |params| params.describe())
+}
+
+/// Returns a URL without who logs in and how; what is no URL is returned as it is.
+fn without_user(value: &str) -> String {
+    let parts = value.split_once("://").and_then(|(scheme, rest)| {
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (_, host) = authority.rsplit_once('@')?;
+        Some(format!("{scheme}://***@{host}/{path}"))
+    });
+    parts.unwrap_or_else(|| value.to_owned())
 }
 
 fn text(shown: &Shown) -> String {

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::key::{CONNECTION_ALIASES, KEYS, Key, Meaning, OTHER_VARIABLES, WITHOUT_MEANING};
+use super::key::{
+    CONNECTION_ALIASES, FOR_ANYTHING, KEYS, Key, Meaning, OTHER_VARIABLES, WITHOUT_MEANING,
+};
 use super::{Origin, Setting, most_like};
 use crate::connect::Environment;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +20,8 @@ const VALUE_BYTES_MAX: u64 = 1 << 16;
 pub(in crate::cli) struct Variables {
     /// Settings by the name of the key.
     pub(in crate::cli) settings: BTreeMap<&'static str, Setting>,
+    /// What variables of others say about how long something is kept; the file comes before them.
+    pub(in crate::cli) retention: BTreeMap<&'static str, Setting>,
     /// The variables that libpq would look up, completed by those of others.
     pub(in crate::cli) environment: Environment,
     /// What a person should know.
@@ -35,9 +39,11 @@ impl Variables {
         let mut found = Variables { environment: environment.clone(), ..Variables::default() };
         found.check_own()?;
         for key in KEYS {
-            if let Some(setting) = found.setting(key)? {
-                found.settings.insert(key.name, setting);
-            }
+            let Some(setting) = found.setting(key)? else { continue };
+            match setting.origin {
+                Origin::Alias { .. } => found.retention.insert(key.name, setting),
+                _ => found.settings.insert(key.name, setting),
+            };
         }
         for (name, aliases) in CONNECTION_ALIASES {
             if found.environment.variable(name).is_some_and(|value| !value.is_empty()) {
@@ -68,6 +74,13 @@ impl Variables {
         }
         for (alias, meaning) in key.aliases {
             let Some((value, origin)) = self.value(alias)? else { continue };
+            let origin = match key.is_retention() {
+                true => Origin::Alias {
+                    name: origin.to_string(),
+                    for_anything: FOR_ANYTHING.contains(alias),
+                },
+                false => origin,
+            };
             let unit = match meaning {
                 Meaning::Same => return Ok(Some(Setting { values: vec![value], origin })),
                 Meaning::Days => "d",
@@ -77,6 +90,13 @@ impl Variables {
             if !value.bytes().all(|byte| byte.is_ascii_digit()) {
                 let message = format!("{origin} is \"{value}\", and a number is expected");
                 return Err(Error::new(ErrorKind::Usage, message));
+            }
+            if value.bytes().all(|byte| byte == b'0') {
+                // With some programs that means that everything is kept, with others that nothing is.
+                let message =
+                    format!("{origin} is {value}, which does not say how long backups are kept");
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .with_hint(format!("unset it, or set {own}: that may be 0")));
             }
             return Ok(Some(Setting { values: vec![format!("{value}{unit}")], origin }));
         }
@@ -154,7 +174,10 @@ impl Variables {
 fn values(key: &Key, value: &str) -> Vec<String> {
     let is_list = key.name == "databases" || key.name.starts_with("exclude_");
     match is_list {
-        true => value.split(',').map(|part| part.trim().to_owned()).collect(),
+        true => {
+            let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+            parts.map(str::to_owned).collect()
+        }
         false => vec![value.to_owned()],
     }
 }
@@ -213,10 +236,34 @@ mod tests {
         .expect("variables");
         let value = |name| found.settings[name].values.join(",");
         assert_eq!(value("keep_daily"), "7");
-        assert_eq!(value("keep_weekly"), "4w");
-        assert_eq!(value("keep_monthly"), "730d");
         assert_eq!(value("path"), "/b");
-        assert_eq!(found.settings["keep_weekly"].origin.to_string(), "BACKUP_KEEP_WEEKS");
+        let of_others = |name| {
+            let Setting { values, origin } = &found.retention[name];
+            (values.join(","), origin.clone())
+        };
+        let alias =
+            |name: &str, for_anything| Origin::Alias { name: name.to_owned(), for_anything };
+        assert_eq!(of_others("keep_weekly"), ("4w".to_owned(), alias("BACKUP_KEEP_WEEKS", false)));
+        assert_eq!(
+            of_others("keep_monthly"),
+            ("730d".to_owned(), alias("MONTHLY_RETENTION", true))
+        );
+    }
+
+    #[test]
+    fn nothing_for_ever_and_everything_at_once_are_not_guessed_apart() {
+        for name in ["RETENTION_DAYS", "BACKUP_KEEP_DAYS", "BACKUP_KEEP_MONTHS"] {
+            let error = read(&[(name, "00")]).expect_err("which of both?");
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.message().starts_with(name), "{error}");
+        }
+        assert!(read(&[("PGARK_KEEP_ALL", "0")]).is_ok());
+    }
+
+    #[test]
+    fn a_comma_too_many_names_nothing() {
+        let found = read(&[("PGARK_DATABASES", "shop, ,blog,")]).expect("variables");
+        assert_eq!(found.settings["databases"].values, ["shop", "blog"]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(in crate::cli) async fn run(
     settings::type_backup(&mut settings, arguments);
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
-    for note in &settings.notes {
+    for note in settings.notes.iter().chain(&settings.notes_of_aliases()) {
         progress.warning(note);
     }
     let options = options(arguments, &settings, world)?;

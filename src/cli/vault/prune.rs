@@ -15,7 +15,7 @@ pub(in crate::cli) fn run(arguments: &PruneArguments, world: &World) -> Result<(
     let policy = settings::retention(&settings)?.policy;
     let now = world.now().to_utc();
     let mut display = Display::start(world, &arguments.output);
-    for note in &settings.notes {
+    for note in settings.notes.iter().chain(&settings.notes_of_aliases()) {
         display.handle().warning(note);
     }
     let plan = prune::plan(&repository, arguments.database.as_deref(), &policy, now)?;

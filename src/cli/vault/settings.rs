@@ -66,9 +66,10 @@ pub(super) fn type_retention(settings: &mut Settings, arguments: &RetentionArgum
         settings.typed(name, keep.map(|keep| keep.as_typed()));
     }
     settings.typed("keep_last", arguments.keep_last);
+    settings.prefer_policy();
 }
 
-/// How long backups are kept, and whether somebody said so.
+/// How long backups are kept, and whether somebody said so: of backups, and how long.
 pub(super) struct Retention {
     pub(super) policy: Policy,
     pub(super) is_chosen: bool,
@@ -88,13 +89,14 @@ const RULES: [(&str, BackupType); 7] = [
 /// Returns how long backups are kept.
 pub(super) fn retention(settings: &Settings) -> Result<Retention> {
     let mut policy = Policy { rules: Default::default(), ..Policy::default() };
-    let mut is_chosen = settings.is_chosen("keep_last") || settings.is_chosen("keep_all");
+    // How many there must be at least drops none of the others.
+    let mut is_chosen = settings.is_chosen("keep_all");
     let all = settings.parsed("keep_all", str::parse::<Keep>)?;
     for (name, backup_type) in RULES {
         let own = settings.parsed(name, str::parse::<Keep>)?;
         // What is said of all counts for a type that nobody has spoken of, manual backups apart.
         let all = all.filter(|_| backup_type != BackupType::Manual);
-        let rule = if settings.is_chosen(name) { own } else { all.or(own) };
+        let rule = if settings.is_set(name) { own } else { all.or(own) };
         policy.rules.extend(rule.map(|rule| (backup_type, rule)));
         is_chosen |= settings.is_chosen(name);
     }
@@ -175,4 +177,54 @@ pub(in crate::cli) fn check(settings: &Settings) -> Result<()> {
     making(settings)?;
     retention(settings)?;
     max_age(settings, None).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::Environment;
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let world = World {
+            environment: Environment { variables: variables.collect(), home: None, user: None },
+            can_ask: false,
+            stderr_is_terminal: false,
+            color: false,
+            cores: 1,
+            host: "here".to_owned(),
+            temporary_directory: PathBuf::from("/tmp"),
+        };
+        read(&RepositoryArguments::default(), &world).expect("settings")
+    }
+
+    #[test]
+    fn a_policy_is_chosen_by_who_speaks_of_backups_and_of_how_long() {
+        for (name, is_chosen) in [
+            ("RETENTION_DAYS", false),
+            ("WEEKLY_RETENTION", false),
+            ("MIN_SAVED_FILE", false),
+            ("PGARK_KEEP_LAST", false),
+            ("BACKUP_KEEP_DAYS", true),
+            ("BACKUP_RETENTION_DAYS", true),
+            ("PGARK_KEEP_ALL", true),
+            ("PGARK_KEEP_SAFETY", true),
+        ] {
+            let found = retention(&settings(&[(name, "7")])).expect("a policy");
+            assert_eq!(found.is_chosen, is_chosen, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_typed_is_not_mixed_with_what_happens_to_be_around() {
+        let mut settings = settings(&[("RETENTION_DAYS", "1"), ("MIN_SAVED_FILE", "9")]);
+        let typed = RetentionArguments { keep_daily: Some(Keep::days(7)), ..Default::default() };
+        type_retention(&mut settings, &typed);
+        let found = retention(&settings).expect("a policy");
+        assert!(found.is_chosen);
+        let expected =
+            Policy::default().rules.into_iter().chain([(BackupType::Daily, Keep::days(7))]);
+        assert_eq!(found.policy, Policy { rules: expected.collect(), minimum: 1 });
+    }
 }

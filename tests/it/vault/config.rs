@@ -58,13 +58,16 @@ fn each_value_comes_with_its_origin_and_no_secret() {
         ("path", "kept", "pgark.toml [repo.local]"),
         ("keep_daily", "14d", "pgark.toml [defaults]"),
         ("keep_weekly", "8", "pgark.toml [job.shop]"),
-        ("keep_monthly", "6m", "BACKUP_KEEP_MONTHS"),
+        // The file says how long backups are kept.
+        ("keep_monthly", "365d", "default"),
         ("keep_safety", "30d", "default"),
         ("keep_yearly", "-", "-"),
     ] {
         assert_eq!(setting(&found, name), (value.to_owned(), origin.to_owned()), "{name}");
     }
     assert!(!found.to_string().contains("hunter2"));
+    let unused = "BACKUP_KEEP_MONTHS is not used: pgark.toml [defaults] says how long";
+    assert!(found["notes"].to_string().contains(unused), "{}", found["notes"]);
     let people = world.pgark_with(&secret, &["config", "show"]).success();
     assert!(!people.stdout.contains("hunter2"), "{}", people.stdout);
 
@@ -104,6 +107,63 @@ fn a_check_names_everything_that_is_wrong_and_needs_no_server() {
     }
     let run = World::new().pgark(&["config", "check", "--config", "none.toml"]).fails_with(6);
     assert!(run.stderr.contains("none.toml"), "{}", run.stderr);
+}
+
+#[test]
+fn a_url_of_something_else_is_refused_and_not_shown() {
+    let world = World::new();
+    let url = [("DATABASE_URL", "mysql://me:hunter2@h/shop")];
+    let found = shown(&world, &url, &[]);
+    assert_eq!(setting(&found, "connection").0, "***");
+    for verb in [&["config", "check"][..], &["backup"]] {
+        let run = world.pgark_with(&url, verb).fails_with(2);
+        assert!(run.stderr.contains("mysql://... is no connection"), "{}", run.stderr);
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+    }
+    let bucket = shown(&world, &[("BACKUP_DIR", "s3://key:hunter2@store/bucket")], &[]);
+    assert_eq!(setting(&bucket, "path").0, "s3://***@store/bucket");
+}
+
+#[test]
+fn backups_go_nowhere_when_the_file_has_several_places_and_nobody_names_one() {
+    let world = written("[repo.x]\npath = \"x\"\n[repo.y]\npath = \"y\"\n[job.a]\n");
+    for verb in [&["list"][..], &["status"], &["config", "check"]] {
+        let run = world.pgark(verb).fails_with(2);
+        assert!(run.stderr.contains("several repositories: x, y"), "{}", run.stderr);
+    }
+    std::fs::create_dir(world.path("z")).expect("a folder");
+    let _ = world.pgark(&["list", "--repo", "z"]).success();
+}
+
+#[test]
+fn variables_that_may_mean_anything_drop_nothing() {
+    let source = newest_server().database("vault_generic");
+    source.execute("create table t as select 1 n");
+    let world = World::new();
+    let run = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let own = [&[("DATABASE_URL", source.uri())], variables].concat();
+        world.pgark_with(&own, arguments)
+    };
+    let backup = ["backup", "-j1", "--type", "daily"];
+    let said = run(&[("RETENTION_DAYS", "1")], &backup).success();
+    assert!(
+        said.stderr.contains("--keep-all is 1d because RETENTION_DAYS is set"),
+        "{}",
+        said.stderr
+    );
+    let said = run(&[("RETENTION_DAYS", "1")], &["prune"]).success();
+    assert!(
+        said.stderr.contains("--keep-all is 1d because RETENTION_DAYS is set"),
+        "{}",
+        said.stderr
+    );
+    let _ = run(&[("RETENTION_DAYS", "0")], &["prune"]).fails_with(2);
+    // What is meant for us counts, and alone.
+    let said = run(&[("PGARK_KEEP_ALL", "0"), ("BACKUP_KEEP_WEEKS", "4")], &backup).success();
+    let unused = "BACKUP_KEEP_WEEKS is not used: PGARK_KEEP_ALL says how long";
+    assert!(said.stderr.contains(unused), "{}", said.stderr);
+    let listed = json(&world.pgark(&["list", "--json"]).success().stdout);
+    assert_eq!(listed["backups"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]
