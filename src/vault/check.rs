@@ -188,3 +188,26 @@ fn is_missing(error: &Error) -> bool {
 fn is_damage(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Archive | ErrorKind::Integrity | ErrorKind::NotFound)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::progress::Silent;
+    use crate::vault::backup_type::BackupType;
+    use crate::vault::repository::sample;
+
+    #[test]
+    fn a_backup_that_is_gone_is_not_damaged() {
+        let now = DateTime::from_timestamp(1_790_000_000, 0).expect("a moment");
+        let mut backup = sample("shop", BackupId::new("shop", BackupType::Daily, now, [0; 3]));
+        backup.folder = "/nowhere/at/all".into();
+        let progress: ProgressHandle = Arc::new(Silent);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let interrupt = Interrupt::default();
+        let looked = check(&backup, Depth::Full, &progress, &interrupt);
+        let error = runtime.block_on(looked).expect_err("it is gone");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+}

@@ -128,3 +128,52 @@ fn of_line(
         due: due(policy, &facts, now),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::id::BackupId;
+    use crate::vault::repository::sample;
+
+    fn status(backups: Vec<StoredBackup>) -> Vec<(String, bool)> {
+        let listing = Listing { backups, ..Listing::default() };
+        let max_age = Duration::from_secs(26 * 3600);
+        let status = Status::of(&listing, &Policy::default(), max_age, now());
+        let line = |it: &DatabaseStatus| (format!("{}{}", it.server, it.excluded), it.stale);
+        status.databases.iter().map(line).collect()
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000, 0).expect("a moment")
+    }
+
+    fn backup(server: &str, minutes: i64, without: &[&str]) -> StoredBackup {
+        let started = now() + TimeDelta::minutes(minutes);
+        let mut made = sample("shop", BackupId::new("shop", BackupType::Daily, started, [0; 3]));
+        made.record.source.server = server.to_owned();
+        made.record.excluded.schemas = without.iter().map(|&it| it.to_owned()).collect();
+        made
+    }
+
+    #[test]
+    fn a_backup_from_the_future_is_not_young() {
+        for (minutes, stale) in
+            [(0, false), (30, false), (90, true), (-25 * 60, false), (-27 * 60, true)]
+        {
+            assert_eq!(status(vec![backup("h", minutes, &[])])[0].1, stale, "{minutes}");
+        }
+    }
+
+    #[test]
+    fn each_server_is_judged_and_of_one_server_what_is_whole() {
+        let old = -100 * 60;
+        let found = status(vec![
+            backup("a", 0, &[]),
+            backup("b", old, &[]),
+            backup("a", old, &["log"]),
+            backup("c", old, &["log"]),
+        ]);
+        let expected = [("a", false), ("aschema log", false), ("b", true), ("cschema log", true)];
+        assert_eq!(found, expected.map(|(line, stale)| (line.to_owned(), stale)));
+    }
+}

@@ -91,3 +91,26 @@ pub(super) fn check_folder(folder: &Path) -> Result<()> {
         .with_source(std::io::Error::other(cause))
         .with_hint("change its owner or mode, or name another folder with --repo"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_are_an_hour_apart_are_told() {
+        let now = DateTime::from_timestamp(1_790_000_000, 0).expect("a moment");
+        let facts = SourceFacts {
+            database_oid: 1,
+            database_bytes: 1,
+            system_identifier: None,
+            server_version: String::new(),
+            server: String::new(),
+            now,
+        };
+        let said = |minutes| facts.clock_difference(now + TimeDelta::minutes(minutes));
+        assert_eq!((said(60), said(-60)), (None, None));
+        let clock = "the clock of this machine is";
+        assert_eq!(said(61), Some(format!("{clock} 61 minutes ahead of that of the server")));
+        assert_eq!(said(-999), Some(format!("{clock} 999 minutes behind that of the server")));
+    }
+}

@@ -206,6 +206,24 @@ fn what_is_not_on_disk_yet_drops_nothing() {
 }
 
 #[test]
+fn what_fails_when_a_backup_is_made_does_not_unmake_it() {
+    let source = newest_server().database("vault_after");
+    source.execute("create table t as select 1 n");
+    let shop = Shop::of(&source);
+    shop.back_up(&["--type", "daily"]);
+    // Nothing can be noted, so nothing can be dropped.
+    let history = shop.world.path(&format!("backups/{}/history", source.name()));
+    std::fs::write(history, "x").expect("a file");
+    let run = shop.pgark(&["backup", "--type", "daily", "--json", "-j1", "--keep-all", "0"]);
+    let run = run.fails_with(8);
+    let backup = &json(&run.stdout)["backups"][0];
+    assert_eq!(backup["afterwards"]["code"], "storage");
+    let made = format!("backup {} is made, and what comes after it failed", text(backup, "id"));
+    assert!(run.stderr.contains(&made), "{}", run.stderr);
+    assert_eq!(shop.ids().len(), 2);
+}
+
+#[test]
 fn a_folder_that_cannot_be_one_is_refused_before_anything_is_read() {
     let source = newest_server().database("vault_folder");
     let shop = Shop::of(&source);
