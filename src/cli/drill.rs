@@ -1,22 +1,25 @@
 //! `pgark drill`: which backup, on which server, and the report.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 
 use super::arguments::{Jobs, OutputArguments, PromptArguments, RepositoryArguments, path};
 use super::connection;
 use super::input::Input;
-use super::named_backup::NamedBackup;
+use super::named_backup::{KeptBackup, NamedBackup};
 use super::output;
 use super::progress::Display;
 use super::report;
 use super::world::World;
 use crate::connect::ConnectParams;
-use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Interrupt;
+use crate::error::{Error, ErrorKind, Result, with_causes};
+use crate::progress::{Interrupt, ProgressHandle};
+use crate::vault::check;
 use crate::vault::drill::{DrillOptions, drill};
 use crate::vault::managed::RestoreId;
+use crate::verify::Depth;
 
 /// Restore a backup into a scratch database, prove it, and remove it again
 ///
@@ -112,24 +115,68 @@ pub(super) async fn run(
         drill(options, progress.clone(), interrupt.clone())
     })
     .await;
+    let report = match (report, &kept) {
+        (Err(error), Some(kept)) => Err(explain(error, kept, world, &progress, interrupt).await),
+        (report, _) => report,
+    };
     display.close();
-    if let Some(kept) = &kept {
-        let noted = match &report {
-            Ok(report) if report.proof.compared => {
-                let note = format!("drill {} on {}", report.id, report.server);
-                kept.note_restored(world, note, report.recovery)
-            }
-            Err(error) if error.kind() == ErrorKind::Integrity => {
-                kept.note_damaged(world, &format!("drill {}", options.id), error)
-            }
-            _ => Ok(()),
-        };
+    let report = report?;
+    if let Some(kept) = &kept
+        && report.proof.compared
+    {
+        let note = format!("drill {} on {}", report.id, report.server);
         // What the drill has found is told in any case.
-        if let Err(error) = noted {
-            display.handle().warning(&error.to_string());
+        if let Err(error) = kept.note_restored(world, note, report.recovery) {
+            progress.warning(&error.to_string());
         }
     }
-    output::result(&report?, arguments.output.json, report::drilled)
+    output::result(&report, arguments.output.json, report::drilled)
+}
+
+/// Finds out whether the backup is to blame for a drill that failed, and notes that.
+///
+/// A question of the owner's that is not true, a server of another version or a missing role say nothing about the
+/// bytes of the backup; only those decide whether it is damaged.
+async fn explain(
+    error: Error,
+    kept: &KeptBackup,
+    world: &World,
+    progress: &ProgressHandle,
+    interrupt: &Interrupt,
+) -> Error {
+    let may_be_damage =
+        matches!(error.kind(), ErrorKind::Integrity | ErrorKind::Archive | ErrorKind::Server);
+    if !may_be_damage {
+        return error;
+    }
+    progress.info("the drill failed: reading the backup again");
+    let began = Instant::now();
+    let checked = check::check(&kept.backup, Depth::Full, progress, interrupt).await;
+    let noted = match &checked {
+        Ok(checked) => world.random().and_then(|random| {
+            let at = world.now().to_utc();
+            check::note(&kept.repository, checked, at, began.elapsed(), random)
+        }),
+        Err(_) => Ok(()),
+    };
+    let error = match checked {
+        Ok(checked) if checked.is_whole() => error.with_hint(
+            "the drill failed, and the backup is whole: every byte was read again, and its proof stands",
+        ),
+        Ok(checked) => {
+            let first = checked.report.findings.first().map(ToString::to_string);
+            let id = &checked.id;
+            error.with_hint(format!("the backup {id} is damaged: {}", first.unwrap_or_default()))
+        }
+        Err(failure) => error.with_hint(format!(
+            "whether the backup is damaged could not be found out: {}",
+            with_causes(&failure)
+        )),
+    };
+    match noted {
+        Ok(()) => error,
+        Err(failure) => error.with_hint(with_causes(&failure)),
+    }
 }
 
 /// Works out where the scratch database goes.

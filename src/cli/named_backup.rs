@@ -99,12 +99,6 @@ impl KeptBackup {
         let (at, random) = (world.now().to_utc(), world.random()?);
         check::note_restored(&self.repository, &self.backup, note, time, at, random)
     }
-
-    /// Writes into the history that what was restored was not equal.
-    pub(super) fn note_damaged(&self, world: &World, note: &str, error: &Error) -> Result<()> {
-        let (at, random) = (world.now().to_utc(), world.random()?);
-        check::note_unequal(&self.repository, &self.backup, note, error, at, random)
-    }
 }
 
 /// Reads a time: with an offset, or in the zone of this place.

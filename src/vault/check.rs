@@ -124,27 +124,6 @@ pub fn note_restored(
     repository.append(backup.database(), &event, random)
 }
 
-/// Notes in the history that what was restored was not equal.
-///
-/// # Errors
-///
-/// As [`Repository::append`].
-pub fn note_unequal(
-    repository: &Repository,
-    backup: &StoredBackup,
-    reason: &str,
-    error: &Error,
-    at: DateTime<Utc>,
-    random: [u8; 3],
-) -> Result<()> {
-    let event = Event {
-        reason: Some(reason.to_owned()),
-        findings: vec![error.to_string()],
-        ..Event::new(backup.id().clone(), at, EventKind::Damaged)
-    };
-    repository.append(backup.database(), &event, random)
-}
-
 /// Compares what the record says about the files that the archive itself does not speak of.
 ///
 /// # Errors

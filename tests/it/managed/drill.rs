@@ -69,6 +69,35 @@ fn a_damaged_backup_fails_the_drill_and_leaves_nothing() {
 }
 
 #[test]
+fn only_its_own_bytes_make_a_backup_a_damaged_one() {
+    let _others = DRILLS.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let server = newest_server();
+    let world = World::new();
+    let (database, _) = sample(&world, server, "drill_kept");
+    let url = [("DATABASE_URL", database.uri())];
+    let pgark = |arguments: &[&str]| world.pgark_with(&url, arguments);
+    let _ = pgark(&["backup", "--no-sync"]).success();
+    let listed = || pgark(&["list", "--json"]).success().stdout;
+    assert!(listed().contains("\"decoded\""), "{}", listed());
+    let run = pgark(&["drill", "--check", "select false"]).fails_with(9);
+    assert!(run.stderr.contains("the backup is whole"), "{}", run.stderr);
+    assert!(listed().contains("\"decoded\""), "{}", listed());
+    let _ = pgark(&["drill"]).success();
+    assert!(listed().contains("\"restored\""), "{}", listed());
+
+    let folders = std::fs::read_dir(world.path("backups").join(database.name())).expect("a folder");
+    let archives = folders.map(|entry| entry.expect("an entry").path().join("archive"));
+    let archive = archives.filter(|archive| archive.is_dir()).last().expect("an archive");
+    let file = damage::files(&archive)
+        .into_iter()
+        .find(|file| file.extension().is_some_and(|extension| extension == "zst"));
+    damage::flip(&file.expect("a data file"), 40);
+    let run = pgark(&["drill"]);
+    assert!(run.stderr.contains("is damaged: "), "{run:?}");
+    let _ = pgark(&["drill"]).fails_with(6);
+}
+
+#[test]
 fn only_databases_of_dead_drills_are_swept() {
     let _alone = DRILLS.write().unwrap_or_else(|poisoned| poisoned.into_inner());
     let server = newest_server();
