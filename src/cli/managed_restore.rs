@@ -80,6 +80,9 @@ fn options(
             false => Sessions::Respected,
         },
         keep_old: managed.keep_old,
+        // A database of the environment, a backup of another one and nobody who looks: that is a mistake.
+        same_name: managed.yes && managed.target.is_none(),
+        partial: managed.allow_partial,
         reason: managed.reason.clone(),
         no_owner: arguments.shape.no_owner,
         no_privileges: arguments.shape.no_privileges,

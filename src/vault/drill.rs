@@ -178,7 +178,7 @@ async fn sweep(custody: &Custody, progress: &ProgressHandle) -> Result<Vec<Strin
             continue;
         }
         match drop_database(session, &params, &found.name).await {
-            Ok(()) => swept.push(found.name),
+            Ok(_) => swept.push(found.name),
             // It may be another role's, and it keeps nobody from a drill.
             Err(error) => progress.warning(&with_causes(&error)),
         }
@@ -307,7 +307,7 @@ impl Work {
         }
         let drop = async |custody: &mut Custody| -> Result<()> {
             custody.renew().await?;
-            drop_database(custody.session(), &self.params, &self.scratch).await
+            drop_database(custody.session(), &self.params, &self.scratch).await.map(drop)
         };
         drop(custody).await.map_err(|error| {
             error

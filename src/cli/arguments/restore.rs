@@ -185,6 +185,10 @@ pub(in crate::cli) struct ManagedArguments {
     )]
     pub(in crate::cli) keep_old: std::time::Duration,
 
+    /// Take an archive that holds only a part of a database
+    #[arg(long, conflicts_with = "dbname")]
+    pub(in crate::cli) allow_partial: bool,
+
     /// Why this is done, for the journal
     #[arg(long, value_name = "TEXT", conflicts_with = "dbname")]
     pub(in crate::cli) reason: Option<String>,

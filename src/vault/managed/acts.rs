@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use super::journal::Journal;
 use super::properties::Properties;
 use super::server::{Connected, connected};
-use crate::connect::{ConnectParams, Session};
-use crate::error::{Error, ErrorKind, Result};
+use crate::connect::{ConnectParams, Row, Session};
+use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::sql::{quote_identifier, quote_literal_for_server};
 
 /// How long ended sessions get to roll back and leave.
@@ -155,13 +155,20 @@ pub(super) async fn end_sessions(
 }
 
 /// Puts the side database in the place of the target; without a target nothing is left to carry the journal.
-pub(super) async fn swap(session: &Session, journal: &Journal) -> Result<()> {
+///
+/// Then `properties` are given to it, and what the server refuses of them is returned: roles may be missing, and the
+/// database is of use without.
+pub(super) async fn swap(
+    session: &Session,
+    journal: &Journal,
+    properties: &[String],
+) -> Result<Vec<String>> {
     let names = journal.names();
     let purpose = format!("exchange the databases {:?} and {:?}", names.target, names.side);
     session.execute(&purpose, "begin").await?;
-    let swapped = swap_inside(session, &purpose, journal).await;
+    let swapped = swap_inside(session, &purpose, journal, properties).await;
     match swapped {
-        Ok(()) => session.execute(&purpose, "commit").await,
+        Ok(refused) => session.execute(&purpose, "commit").await.map(|()| refused),
         Err(error) => {
             if !session.is_closed() {
                 // The first error is the one to report.
@@ -172,14 +179,31 @@ pub(super) async fn swap(session: &Session, journal: &Journal) -> Result<()> {
     }
 }
 
-async fn swap_inside(session: &Session, purpose: &str, journal: &Journal) -> Result<()> {
+async fn swap_inside(
+    session: &Session,
+    purpose: &str,
+    journal: &Journal,
+    properties: &[String],
+) -> Result<Vec<String>> {
     let names = journal.names();
     let run = async |sql: &str| session.execute(purpose, sql).await;
     run(LOCK_TIMEOUT).await?;
     if journal.target_oid.is_none() {
         run(&rename(&names.side, &names.target)).await?;
         run(&door(&names.target, true)).await?;
-        return run(&comment_text(&names.target, journal.comment.as_deref())).await;
+        run(&comment_text(&names.target, journal.comment.as_deref())).await?;
+        let mut refused = Vec::new();
+        for statement in properties {
+            run("savepoint property").await?;
+            if let Err(error) = run(statement).await {
+                if session.is_closed() {
+                    return Err(error);
+                }
+                run("rollback to savepoint property").await?;
+                refused.push(format!("{}: {}", statement.trim(), with_causes(&error)));
+            }
+        }
+        return Ok(refused);
     }
     // From here on nobody can connect to, rename or drop either of them.
     run(&rename(&names.target, &names.old)).await?;
@@ -192,7 +216,8 @@ async fn swap_inside(session: &Session, purpose: &str, journal: &Journal) -> Res
     run(&door(&names.target, journal.allow_connections)).await?;
     let mut journal = journal.clone();
     journal.comment = properties.comment().map(str::to_owned);
-    run(&comment(&names.old, &journal)).await
+    run(&comment(&names.old, &journal)).await?;
+    Ok(Vec::new())
 }
 
 /// Gives the target its old database back.
@@ -212,13 +237,15 @@ pub(super) async fn swap_back(session: &Session, journal: &Journal) -> Result<()
 /// Drops a database of our own, with everything that is connected to it.
 ///
 /// Its subscriptions are taken away from their slots first. Dropping a subscription that has a slot drops the
-/// slot too, on the server of the publication, where the database that is in use may be reading from it.
+/// slot too, on the server of the publication, where the database that is in use may be reading from it. Returns
+/// these slots in words: nobody but a person knows whether they are needed, and each keeps log on its server.
 pub(in crate::vault) async fn drop_database(
     session: &Session,
     params: &ConnectParams,
     database: &str,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let purpose = format!("drop the database {database:?}");
+    let slots = slots_of_subscriptions(session, database).await?;
     let subscriptions = subscriptions(session, database).await?;
     if !subscriptions.is_empty() {
         session.execute(&purpose, &door(database, true)).await?;
@@ -226,7 +253,23 @@ pub(in crate::vault) async fn drop_database(
     }
     session.execute(&purpose, &door(database, false)).await?;
     end_sessions(session, database, Sessions::Ended).await?;
-    session.execute(&purpose, &format!("DROP DATABASE {}", quote_identifier(database))).await
+    session.execute(&purpose, &format!("DROP DATABASE {}", quote_identifier(database))).await?;
+    Ok(slots)
+}
+
+async fn slots_of_subscriptions(session: &Session, database: &str) -> Result<Vec<String>> {
+    let sql = format!(
+        "select s.subname, s.subslotname from pg_catalog.pg_subscription s
+        join pg_catalog.pg_database d on d.oid = s.subdbid
+        where d.datname = {} and s.subslotname is not null order by 1",
+        quote_literal_for_server(database)
+    );
+    let rows = session.query("look for the slots of subscriptions", &sql).await?;
+    let told = |row: Row<'_>| -> Result<String> {
+        let (name, slot) = (row.text("subname")?, row.text("subslotname")?);
+        Ok(format!("the replication slot {slot:?} of the subscription {name:?}"))
+    };
+    rows.iter().map(told).collect()
 }
 
 /// Lists the subscriptions of a database.

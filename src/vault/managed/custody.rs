@@ -4,11 +4,12 @@
 //! advisory lock on the name of the target. When the process is killed, the server finishes the statement
 //! that is under way before it lets go of the lock: whoever gets it next finds the work of the dead run done or
 //! undone, never under way. Advisory locks count within one database, so everybody must come through the same one:
-//! `postgres`, or `template1` where that is not to be had.
+//! `postgres`, or `template1` where that does not exist or may not be entered. Any other refusal may be over in a moment, and
+//! two runs that came through different doors would not see each other.
 
 use std::time::{Duration, Instant};
 
-use crate::connect::{ConnectParams, Session, is_connection_lost};
+use crate::connect::{ConnectParams, Session, server_error, sqlstate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::quote_literal_for_server;
 
@@ -130,10 +131,8 @@ async fn connect(params: &ConnectParams, target: &str) -> Result<Session> {
                 set_up(&session).await?;
                 return Ok(session);
             }
-            // A server that is not there, or does not know us, is the same through every door.
-            Err(error) if crate::connect::server_error(&error).is_none() => return Err(error),
-            Err(error) if is_connection_lost(&error) => return Err(error),
-            Err(error) => refused = refused.or(Some(error)),
+            Err(error) if is_shut_for_good(&error) => refused = refused.or(Some(error)),
+            Err(error) => return Err(error),
         }
     }
     let error = Error::new(
@@ -144,6 +143,17 @@ async fn connect(params: &ConnectParams, target: &str) -> Result<Session> {
         Some(refusal) => error.with_source(refusal),
         None => error,
     })
+}
+
+/// Tells whether this door is shut to everybody who comes as we do, and not only full or closed for the moment.
+fn is_shut_for_good(error: &Error) -> bool {
+    const SHUT: [&str; 3] = [
+        sqlstate::INVALID_CATALOG_NAME,
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        // Also what pg_hba.conf says about a database.
+        sqlstate::INVALID_AUTHORIZATION,
+    ];
+    server_error(error).is_some_and(|refusal| SHUT.contains(&refusal.sqlstate.as_str()))
 }
 
 /// Makes the settings that the statements of a restore rely on.

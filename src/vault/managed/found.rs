@@ -88,48 +88,102 @@ impl Found {
             .with_hint("\"pgark restore --rollback\" takes it back"))
     }
 
-    /// Returns the databases that nobody needs any more: what was half restored, and what was kept long enough.
-    ///
-    /// What stood there before is never among them while its replacement has not been proved and seen.
-    pub(super) fn disposable(&self) -> Vec<&Journal> {
-        let is_over = |run: &Journal| run.keep_until.is_some_and(|until| until <= self.now);
-        let is_there = |oid: u32| self.databases.iter().any(|database| database.oid == oid);
-        let mut disposable: Vec<&Journal> = Vec::new();
-        for run in &self.runs {
-            let wanted = match run.stage {
-                Stage::Restoring => true,
-                Stage::Kept => is_over(run) && is_there(run.side_oid),
-                Stage::Undone => is_over(run) && run.target_oid.is_some_and(is_there),
-                Stage::Proved | Stage::Fenced | Stage::Swapped | Stage::Returning => false,
-            };
-            if wanted {
-                disposable.push(run);
-            }
-        }
-        disposable
+    /// Returns the runs that were left half restored; what there is of them is of no use.
+    pub(super) fn leftovers(&self) -> impl Iterator<Item = &Journal> {
+        self.runs.iter().filter(|run| run.stage == Stage::Restoring)
     }
 
-    /// Drops what is disposable, and returns the names; what cannot be dropped is told.
-    pub(super) async fn sweep(
+    /// Returns the runs whose kept database was kept long enough and may be dropped.
+    pub(super) fn expired(&self) -> impl Iterator<Item = &Journal> {
+        self.outlived().filter(|run| self.is_replaced(run))
+    }
+
+    fn outlived(&self) -> impl Iterator<Item = &Journal> {
+        let is_over = |run: &&Journal| run.keep_until.is_some_and(|until| until <= self.now);
+        let is_kept = |run: &&Journal| matches!(run.stage, Stage::Kept | Stage::Undone);
+        self.runs.iter().filter(is_kept).filter(is_over)
+    }
+
+    /// Tells whether a kept database is the very one that its journal is about, and what it gave way to is still there.
+    fn is_replaced(&self, run: &Journal) -> bool {
+        let (own, other) = match (run.stage, run.target_oid) {
+            (Stage::Kept, Some(target)) => (target, run.side_oid),
+            (Stage::Undone, Some(target)) => (run.side_oid, target),
+            _ => return false,
+        };
+        self.database(&run.place()).is_some_and(|found| found.oid == own) && self.is_in_use(other)
+    }
+
+    /// Tells whether a database stands under the name of the target, or stood there and another run keeps it.
+    fn is_in_use(&self, oid: u32) -> bool {
+        self.databases.iter().filter(|found| found.oid == oid).any(|found| {
+            let keeps =
+                |run: &Journal| run.target_oid == Some(oid) && run.names().old == found.name;
+            self.runs.iter().any(|run| run.target == found.name || keeps(run))
+        })
+    }
+
+    /// Drops what was half restored, and returns the names; what cannot be dropped is told.
+    pub(super) async fn sweep_leftovers(
         &self,
         session: &Session,
         params: &ConnectParams,
         progress: &ProgressHandle,
     ) -> Vec<String> {
-        let mut names: Vec<String> = self.disposable().into_iter().map(Journal::place).collect();
+        let mut names: Vec<String> = self.leftovers().map(Journal::place).collect();
         for (name, _) in &self.nameless {
             // A kill between CREATE DATABASE and the comment leaves an empty one, and nothing else does.
             if acts::is_untouched(params, name).await.unwrap_or(false) {
                 names.push(name.clone());
             }
         }
-        let mut dropped = Vec::new();
-        for name in names {
-            match acts::drop_database(session, params, &name).await {
-                Ok(()) => dropped.push(name),
-                Err(error) => progress.warning(&with_causes(&error)),
-            }
-        }
-        dropped
+        drop_all(session, params, names, progress).await.dropped
     }
+
+    /// Drops what was kept long enough; what the run `own` has kept a moment ago is for a later one.
+    pub(super) async fn sweep_expired(
+        &self,
+        own: &RestoreId,
+        session: &Session,
+        params: &ConnectParams,
+        progress: &ProgressHandle,
+    ) -> Swept {
+        let names = self.expired().filter(|run| run.id != *own).map(Journal::place).collect();
+        let mut swept = drop_all(session, params, names, progress).await;
+        for run in self.outlived().filter(|run| run.id != *own && !self.is_replaced(run)) {
+            swept.notes.push(format!(
+                "{:?} was kept long enough, but the database that it made room for is gone: drop it yourself",
+                run.place()
+            ));
+        }
+        swept
+    }
+}
+
+/// What was dropped, and what should be known about it.
+#[derive(Debug, Default)]
+pub(super) struct Swept {
+    pub(super) dropped: Vec<String>,
+    pub(super) notes: Vec<String>,
+}
+
+async fn drop_all(
+    session: &Session,
+    params: &ConnectParams,
+    names: Vec<String>,
+    progress: &ProgressHandle,
+) -> Swept {
+    let mut swept = Swept::default();
+    for name in names {
+        match acts::drop_database(session, params, &name).await {
+            Ok(slots) => {
+                swept.notes.extend(slots.iter().map(|slot| {
+                    format!("{slot}, of the database {name:?} that was dropped, is left where it publishes: drop it there if nobody reads from it")
+                }));
+                swept.dropped.push(name);
+            }
+            Err(error) => progress.warning(&with_causes(&error)),
+        }
+    }
+    swept
 }

@@ -53,6 +53,12 @@ pub(super) struct Journal {
     /// Whether it is restored without privileges.
     #[serde(default)]
     pub(super) no_privileges: bool,
+    /// Whether the backup tells what the restored database must be equal to.
+    #[serde(default = "yes")]
+    pub(super) provable: bool,
+    /// What only this backup has, for whoever names its archive again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mark: Option<String>,
     /// What the comment of the replaced database was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) comment: Option<String>,
@@ -62,6 +68,11 @@ pub(super) struct Journal {
 #[serde(rename_all = "lowercase")]
 enum Word {
     Restore,
+}
+
+/// What journals were of that do not say it.
+fn yes() -> bool {
+    true
 }
 
 impl Journal {
@@ -83,6 +94,8 @@ impl Journal {
             allow_connections: true,
             no_owner: false,
             no_privileges: false,
+            provable: true,
+            mark: None,
             comment: None,
         }
     }

@@ -108,7 +108,8 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Stage::Restoring => "restoring",
-            Stage::Proved => "proved",
+            // Whether there was anything to prove it with depends on the archive.
+            Stage::Proved => "ready",
             Stage::Fenced => "fenced",
             Stage::Swapped => "swapped",
             Stage::Kept => "kept",

@@ -16,6 +16,7 @@
 mod acts;
 mod custody;
 mod found;
+mod gaps;
 mod journal;
 mod machine;
 mod names;

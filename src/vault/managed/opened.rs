@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::gaps::Gaps;
 use super::plan::Backup;
 use super::server;
+use crate::archive::statements::owner_statement;
 use crate::archive::{self, Manifest};
 use crate::catalog::ServerIdentity;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::ServerVersion;
+use crate::model::{ServerVersion, TocEntry};
 use crate::restore;
 use crate::sql::quote_identifier;
 
@@ -20,6 +22,9 @@ pub(in crate::vault) struct OpenedArchive {
     pub(in crate::vault) database: String,
     server_version: String,
     definition: Option<String>,
+    gaps: Gaps,
+    /// What it says about the database itself: owner, privileges, settings, by the kind of the entry.
+    properties: Vec<(String, String)>,
 }
 
 impl OpenedArchive {
@@ -34,11 +39,14 @@ impl OpenedArchive {
             let archive = archive::open(&path)?;
             archive.require_manifest()?;
             let header = archive.header();
+            let gaps = Gaps::of(archive.manifest(), archive.entries())?;
             let entry = archive.entries().iter().find(|entry| entry.desc == "DATABASE");
             Ok(OpenedArchive {
                 manifest: archive.manifest().cloned(),
                 database: header.database.clone(),
                 server_version: header.server_version.clone(),
+                gaps,
+                properties: properties(archive.entries(), &header.database)?,
                 definition: entry.and_then(|entry| {
                     let intended = format!("CREATE DATABASE {} ", quote_identifier(&entry.tag));
                     entry.definition.strip_prefix(&intended).map(str::to_owned)
@@ -95,9 +103,31 @@ impl OpenedArchive {
         Ok(Some(server::written_since(session, lsn).await?))
     }
 
+    /// Refuses an archive that holds a part of a database only.
+    pub(super) fn refuse_parts(&self) -> Result<()> {
+        self.gaps.refuse_parts()
+    }
+
+    /// Returns what only this backup has.
+    pub(super) fn mark(&self) -> Option<String> {
+        let manifest = self.manifest.as_ref()?;
+        Some(format!("{} {}", manifest.toc.sha256, manifest.started.timestamp_micros()))
+    }
+
+    /// Returns the statements that give a database of the same name what the archive says about it.
+    pub(super) fn property_statements(&self, no_owner: bool, no_privileges: bool) -> Vec<String> {
+        let wanted = |desc: &str| match desc {
+            "DATABASE" => !no_owner,
+            "ACL" => !no_privileges,
+            _ => true,
+        };
+        let wanted = self.properties.iter().filter(|(desc, _)| wanted(desc));
+        wanted.map(|(_, statement)| statement.clone()).collect()
+    }
+
     /// Returns what is to be said about the backup.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = [&self.gaps.parts[..], &self.gaps.notes].concat();
         if self.manifest.is_none() {
             notes.push(
                 "the archive has no manifest: the proof is that every statement succeeds"
@@ -106,4 +136,25 @@ impl OpenedArchive {
         }
         notes
     }
+}
+
+/// Collects what the entries say about the database itself, in the order in which it is to be said again.
+fn properties(entries: &[TocEntry], database: &str) -> Result<Vec<(String, String)>> {
+    let of_database = format!("DATABASE {}", quote_identifier(database));
+    let mut found = Vec::new();
+    for entry in entries {
+        let statement = match entry.desc.as_str() {
+            "DATABASE" => owner_statement(entry)
+                .map_err(|error| Error::new(ErrorKind::Archive, error.to_string()))?,
+            "DATABASE PROPERTIES" => Some(entry.definition.clone()),
+            "ACL" | "COMMENT" | "SECURITY LABEL"
+                if entry.tag == of_database || entry.tag == format!("DATABASE {database}") =>
+            {
+                Some(entry.definition.clone())
+            }
+            _ => None,
+        };
+        found.extend(statement.map(|statement| (entry.desc.clone(), statement)));
+    }
+    Ok(found)
 }

@@ -30,6 +30,10 @@ pub struct ManagedOptions {
     pub keep_old: Duration,
     /// How long a server that is gone, or a lock, is waited for when something must be taken back.
     pub patience: Duration,
+    /// Refuses a backup of a database of another name.
+    pub same_name: bool,
+    /// Takes an archive that holds only a part of a database.
+    pub partial: bool,
     /// Why this is done, for the journal.
     pub reason: Option<String>,
     /// Leaves ownership of objects to the connecting user.
@@ -51,6 +55,8 @@ impl ManagedOptions {
             sessions: Sessions::default(),
             keep_old: KEEP_OLD,
             patience: PATIENCE,
+            same_name: false,
+            partial: false,
             reason: None,
             no_owner: false,
             no_privileges: false,

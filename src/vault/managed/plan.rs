@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::acts::Sessions;
 use super::custody::Custody;
 use super::found::Found;
 use super::journal::Journal;
@@ -21,6 +22,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::restore::{self, Mode, RestoreOptions};
 use crate::verify::{self, VerifyOptions};
+
+/// What is lost where a database of another name is made anew.
+pub(super) const OTHERS_PROPERTIES: &str = "owner, privileges, comment and settings of the database itself are \
+     not taken over from the backup, because it is one of another database";
 
 /// A managed restore that has been checked and not begun.
 pub struct ManagedPlan {
@@ -54,8 +59,10 @@ pub struct ManagedSummary {
     pub steps: Vec<String>,
     /// The number of the first step that touches the database.
     pub touches: usize,
-    /// Databases of earlier runs that will be dropped.
+    /// Databases that earlier runs have left half restored, which are dropped first.
     pub drops: Vec<String>,
+    /// Databases that were kept long enough, which are dropped when the new one is in its place.
+    pub expired: Vec<String>,
     /// What a person should know before saying yes.
     pub notes: Vec<String>,
 }
@@ -101,11 +108,21 @@ pub async fn plan(
     let session = custody.session();
     let found = Found::look(session, &target).await?;
     let properties = Properties::read(session, &target).await?;
-    preflight::check(session, &found, properties.as_ref(), &target, options.sessions).await?;
+    preflight::check(session, &found, properties.as_ref(), &target).await?;
     let connected = server::connected(session, &target).await?;
 
     let names = Names::new(&target, &options.id);
     let opened = OpenedArchive::open(&options.archive).await?;
+    let is_other = !opened.database.is_empty() && opened.database != target;
+    if is_other && options.same_name {
+        let what =
+            format!("the backup is one of the database {:?}, not of {target:?}", opened.database);
+        return Err(Error::new(ErrorKind::Refused, what)
+            .with_hint("--target says that it is meant for another one, or leave --yes out"));
+    }
+    if properties.is_some() && !options.partial {
+        opened.refuse_parts()?;
+    }
     let create = match &properties {
         Some(properties) => properties.create_statement(&names.side)?,
         None => opened.create_statement(&names.side, session.version()),
@@ -120,6 +137,8 @@ pub async fn plan(
         found.now,
     );
     journal.reason = options.reason.clone();
+    journal.provable = opened.is_provable();
+    journal.mark = opened.mark();
     journal.no_owner = options.no_owner;
     journal.no_privileges = options.no_privileges;
     journal.keep_seconds = i64::try_from(options.keep_old.as_secs()).unwrap_or(i64::MAX);
@@ -133,6 +152,18 @@ pub async fn plan(
         notes.push(format!(
             "there is no database {target:?}: nothing is replaced, and nothing kept"
         ));
+        if is_other {
+            notes.push(OTHERS_PROPERTIES.to_owned());
+        }
+    }
+    if is_other {
+        notes.push(format!("the backup is one of the database {:?}", opened.database));
+    }
+    if !connected.is_empty() && options.sessions == Sessions::Respected {
+        notes.push(format!(
+            "who is connected keeps the new database waiting, ready, until \"pgark restore --resume\"; \
+             --terminate-connections ends the sessions of {target:?}, and no others"
+        ));
     }
     let summary = ManagedSummary {
         id: options.id.to_string(),
@@ -144,9 +175,10 @@ pub async fn plan(
         touches: forwards(None).iter().position(|step| *step == Step::Fence).map_or(0, |at| at + 1),
         steps: forwards(None)
             .iter()
-            .filter_map(|step| in_words(*step, &journal, &options, opened.is_provable()))
+            .filter_map(|step| in_words(*step, &journal, &options))
             .collect(),
-        drops: found.disposable().into_iter().map(Journal::place).collect(),
+        drops: found.leftovers().map(Journal::place).collect(),
+        expired: found.expired().map(Journal::place).collect(),
         notes,
         target,
     };
@@ -262,7 +294,10 @@ impl fmt::Display for ManagedSummary {
             self.touches
         )?;
         for name in &self.drops {
-            writeln!(f, "     dropped first, of earlier restores: {name}")?;
+            writeln!(f, "     dropped first, half restored: {name}")?;
+        }
+        for name in &self.expired {
+            writeln!(f, "     dropped at the end, kept long enough: {name}")?;
         }
         for note in &self.notes {
             writeln!(f, "\nnote: {note}")?;

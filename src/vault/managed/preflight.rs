@@ -1,6 +1,5 @@
 //! What stands in the way of a swap, all of it at once and before anything is changed.
 
-use super::acts::{Sessions, refuse_connected};
 use super::found::Found;
 use super::properties::Properties;
 use super::server::{self, Ties};
@@ -12,6 +11,8 @@ const OTHER_MODE: &str = "what remains is to replace the objects inside the data
 
 /// Looks for everything that forbids to put another database in the place of `target`.
 ///
+/// Who is connected now does not: they may be gone by the time of the swap, and what is restored waits for that.
+///
 /// # Errors
 ///
 /// [`ErrorKind::Refused`] that names all of it.
@@ -20,7 +21,6 @@ pub(super) async fn check(
     found: &Found,
     properties: Option<&Properties>,
     target: &str,
-    manner: Sessions,
 ) -> Result<()> {
     let mut obstacles = Obstacles::default();
     let rights = server::rights(session, target).await?;
@@ -45,11 +45,7 @@ pub(super) async fn check(
         obstacles.add("it is a template that the server itself needs".into(), OTHER_MODE);
     }
     obstacles.refuse(target)?;
-    found.refuse_open()?;
-    if manner == Sessions::Respected {
-        refuse_connected(session, target).await?;
-    }
-    Ok(())
+    found.refuse_open()
 }
 
 /// Refuses when something ties a database to what it is, and not to its name.

@@ -17,7 +17,7 @@ use super::preflight;
 use super::report::{ManagedReport, Outcome};
 use super::server::Activity;
 use crate::connect::Session;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::{Interrupt, ProgressHandle};
 
 /// When a [`Watch`] is asked.
@@ -51,11 +51,13 @@ impl ManagedPlan {
         report.written_since = summary.backup.written_since;
         report.notes = summary.notes;
         let mut run = Run::new(options, custody, journal, report, progress);
+        let params = run.custody.params(&run.names.target);
         run.create = Some(create);
         run.watch = watch;
         run.interrupt = interrupt;
-        run.sweep(&found).await;
+        run.report.dropped = found.sweep_leftovers(run.session(), &params, &run.progress).await;
         run.forwards(None).await?;
+        run.sweep_expired().await;
         Ok(run.finish(Outcome::Restored).await)
     }
 }
@@ -111,12 +113,20 @@ impl Run {
         self.custody.session()
     }
 
-    /// Drops what earlier runs have left and nobody needs.
+    /// Drops what earlier runs have kept long enough, now that the new database is proved and in its place.
     ///
-    /// What cannot be dropped keeps nobody from restoring.
-    async fn sweep(&mut self, found: &Found) {
+    /// What cannot be dropped keeps nobody from having restored.
+    async fn sweep_expired(&mut self) {
         let params = self.custody.params(&self.names.target);
-        self.report.dropped = found.sweep(self.session(), &params, &self.progress).await;
+        let swept = match Found::look(self.session(), &self.names.target).await {
+            Ok(found) => {
+                let own = &self.journal.id;
+                found.sweep_expired(own, self.session(), &params, &self.progress).await
+            }
+            Err(error) => return self.progress.warning(&with_causes(&error)),
+        };
+        self.report.dropped.extend(swept.dropped);
+        self.report.notes.extend(swept.notes);
     }
 
     pub(super) async fn finish(mut self, outcome: Outcome) -> ManagedReport {
@@ -138,7 +148,10 @@ impl Run {
         self.progress.phase("managed restore", steps.len() as u64, 0);
         for &step in steps {
             self.ask(step, Moment::Before)?;
-            self.progress.info(step.phrase());
+            self.progress.info(match step {
+                Step::Prove if !self.journal.provable => "nothing to compare it with",
+                step => step.phrase(),
+            });
             self.step(step).await?;
             self.ask(step, Moment::After)?;
         }

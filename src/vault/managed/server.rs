@@ -48,7 +48,7 @@ pub(in crate::vault) async fn databases(session: &Session) -> Result<Vec<FoundDa
 /// Lists who is connected to a database.
 ///
 /// Also background processes that work in it, such as those of subscriptions; not autovacuum, which
-/// gives way by itself.
+/// gives way by itself. Its kind is hidden from roles without pg_read_all_stats, but everybody else has a user.
 pub(super) async fn connected(session: &Session, database: &str) -> Result<Vec<Connected>> {
     let sql = format!(
         "select pid, coalesce(usename, '') as usename, coalesce(application_name, '') as application,
@@ -57,6 +57,7 @@ pub(super) async fn connected(session: &Session, database: &str) -> Result<Vec<C
         from pg_catalog.pg_stat_activity
         where datname = {} and pid <> pg_catalog.pg_backend_pid()
           and backend_type is distinct from 'autovacuum worker'
+          and not (backend_type is null and usesysid is null)
         order by backend_start, pid",
         quote_literal_for_server(database)
     );

@@ -9,6 +9,7 @@ use super::found::Found;
 use super::journal::Journal;
 use super::machine::{Stage, Step, backwards, forwards};
 use super::names::RestoreId;
+use super::opened::OpenedArchive;
 use super::options::ManagedOptions;
 use super::plan::verify;
 use super::report::{ManagedReport, Outcome};
@@ -92,6 +93,14 @@ pub async fn settle(
     if direction == Direction::Forwards && journal.stage == Stage::Restoring {
         // It is restored from the beginning, maybe weeks after the backup was looked at.
         verify(&options, &progress, interrupt).await?;
+        let mark = OpenedArchive::open(&options.archive).await?.mark();
+        if journal.mark.is_some() && mark != journal.mark {
+            let archive = options.archive.display();
+            let what = format!("\"{archive}\" is not the backup that the restore was begun with");
+            return Err(Error::new(ErrorKind::Refused, what)
+                .with_hint(format!("that one was at {}", journal.backup))
+                .with_hint("--rollback gives the restore up; then another one can be begun"));
+        }
     }
     let summary = SettleSummary {
         id: journal.id.to_string(),
@@ -104,7 +113,7 @@ pub async fn settle(
         reason: journal.reason.clone(),
         steps: steps(direction, journal.stage)
             .iter()
-            .filter_map(|step| in_words(*step, &journal, &options, true))
+            .filter_map(|step| in_words(*step, &journal, &options))
             .collect(),
         takes_away: takes_away(direction, journal.stage),
         notes: notes(direction, &journal),

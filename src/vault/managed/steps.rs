@@ -16,7 +16,7 @@ use super::properties::Properties;
 use super::run::Run;
 use super::server;
 use crate::connect::Session;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::restore;
 
 impl Run {
@@ -156,13 +156,37 @@ impl Run {
         }
         let mut journal = self.journal.at(Stage::Swapped);
         self.keep(&mut journal).await?;
-        acts::swap(self.session(), &journal).await?;
+        let properties = match self.journal.target_oid {
+            Some(_) => Vec::new(),
+            None => self.properties_of_backup().await,
+        };
+        let refused = acts::swap(self.session(), &journal, &properties).await?;
+        let refused = refused.iter().map(|what| format!("not taken over from the backup: {what}"));
+        self.report.notes.extend(refused);
         self.journal = journal;
         if self.journal.target_oid.is_some() {
             self.report.kept = Some(self.names.old.clone());
             self.report.kept_until = self.journal.keep_until;
         }
         Ok(())
+    }
+
+    /// Returns the statements that make the database what it was when it was backed up.
+    async fn properties_of_backup(&mut self) -> Vec<String> {
+        match OpenedArchive::open(&self.options.archive).await {
+            Ok(opened) if opened.database == self.names.target => {
+                opened.property_statements(self.options.no_owner, self.options.no_privileges)
+            }
+            Ok(_) => Vec::new(),
+            // The archive was moved since it was restored from.
+            Err(error) => {
+                self.report.notes.push(format!(
+                    "owner, privileges, comment and settings of the database itself are not taken over: {}",
+                    with_causes(&error)
+                ));
+                Vec::new()
+            }
+        }
     }
 
     async fn keep(&self, journal: &mut Journal) -> Result<()> {
@@ -200,7 +224,8 @@ impl Run {
 
     pub(super) async fn drop_side(&mut self) -> Result<()> {
         let params = self.custody.params(&self.names.side);
-        acts::drop_database(self.session(), &params, &self.names.side).await?;
+        let slots = acts::drop_database(self.session(), &params, &self.names.side).await?;
+        self.report.notes.extend(slots);
         self.journal.side_oid = 0;
         Ok(())
     }

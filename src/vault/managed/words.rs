@@ -10,12 +10,7 @@ use crate::sql::quote_identifier;
 const INDENT: &str = "     ";
 
 /// Tells what a step does in this run; none for what happens only with a database to replace.
-pub(super) fn in_words(
-    step: Step,
-    journal: &Journal,
-    options: &ManagedOptions,
-    provable: bool,
-) -> Option<String> {
+pub(super) fn in_words(step: Step, journal: &Journal, options: &ManagedOptions) -> Option<String> {
     let names = journal.names();
     let [target, side, old, undone] =
         [&names.target, &names.side, &names.old, &names.undone].map(|name| quote_identifier(name));
@@ -27,7 +22,7 @@ pub(super) fn in_words(
     Some(match step {
         Step::CreateSide => format!("create {side}, like {target}"),
         Step::Restore => format!("restore into it over {} connections", options.jobs),
-        Step::Prove if provable => "prove it equal to the backup".to_owned(),
+        Step::Prove if journal.provable => "prove it equal to the backup".to_owned(),
         Step::Prove => "nothing to compare it with: the archive has no manifest".to_owned(),
         Step::Fence => format!("close {target} for new connections"),
         Step::EndSessions if options.sessions == Sessions::Ended => {

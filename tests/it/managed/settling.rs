@@ -4,8 +4,9 @@ use pgark::progress::{Interrupt, silent};
 use pgark::vault::managed::{Names, RestoreId, plan};
 
 use super::{BACKED_UP, CHANGED, clear, content, made, options, sample};
-use crate::support::database::psql;
-use crate::support::{World, newest_server};
+use crate::support::database::{Database, psql};
+use crate::support::server::Server;
+use crate::support::{World, damage, newest_server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_is_shown_and_asked_about_before_it_is_done() {
@@ -43,6 +44,53 @@ async fn a_rollback_is_shown_and_asked_about_before_it_is_done() {
     clear(server, database.name());
 }
 
+/// Leaves a half-restored database as a kill does.
+fn half_restored(server: &Server, database: &Database, backup: &str, no_owner: bool) -> RestoreId {
+    let id: RestoreId = "20350101t000000_0001".parse().expect("an id");
+    let side = Names::new(database.name(), &id).side;
+    let maintenance = server.uri("postgres");
+    psql(&maintenance, &format!("create database {side}"));
+    let oid = database.query("select oid from pg_database where datname = current_database()");
+    let journal = format!(
+        r#"{{"pgark":"restore","version":1,"id":"{id}","target":"{}","stage":"restoring","backup":"{backup}","began":"2035-01-01T00:00:00Z","keep_seconds":0,"side_oid":1,"target_oid":{oid},"allow_connections":true,"no_owner":{no_owner}}}"#,
+        database.name()
+    );
+    psql(&maintenance, &format!("comment on database {side} is '{journal}'"));
+    id
+}
+
+#[test]
+fn a_restore_is_finished_as_it_was_begun_and_from_a_backup_that_is_still_whole() {
+    let server = newest_server();
+    let world = World::new();
+    let database = server.database("managed_begun");
+    let role = format!("{}_role", database.name());
+    database.execute(&format!(
+        "create role {role}; create table t(id int, text text);
+         insert into t select n, 'row ' || n from generate_series(1, 1000) n;
+         alter table t owner to {role}"
+    ));
+    let archive = world.path("archive");
+    let path = archive.to_str().expect("UTF-8");
+    let _ = world.pgark(&["dump", "-d", database.uri(), "-f", path]).success();
+    database.execute(&format!("drop table t; drop role {role}; create table t(id int)"));
+    half_restored(server, &database, path, true);
+    let resume = || world.pgark(&["restore", "--target", database.uri(), "--resume"]);
+    let _ = resume().success();
+    assert_eq!(content(&database), BACKED_UP, "without the owner, as it was begun");
+    clear(server, database.name());
+
+    half_restored(server, &database, path, true);
+    let file = damage::files(&archive)
+        .into_iter()
+        .find(|file| file.extension().is_some_and(|extension| extension == "zst"));
+    damage::flip(&file.expect("a data file"), 100);
+    let run = resume().fails_with(9);
+    assert!(run.stderr.contains("is not whole"), "{}", run.stderr);
+    assert_eq!(made(server, database.name()), ["__restore"], "nothing was begun");
+    clear(server, database.name());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_half_restored_is_not_taken_for_what_was_restored_before() {
     let server = newest_server();
@@ -50,16 +98,7 @@ async fn what_is_half_restored_is_not_taken_for_what_was_restored_before() {
     let (database, archive) = sample(&world, server, "managed_half");
     let done = plan(options(&archive, &database), silent(), &Interrupt::default()).await;
     let done = done.expect("a plan").run(None, Interrupt::default()).await.expect("a restore");
-    // As a kill leaves it.
-    let half: RestoreId = "20350101t000000_0001".parse().expect("an id");
-    let side = Names::new(database.name(), &half).side;
-    let maintenance = server.uri("postgres");
-    psql(&maintenance, &format!("create database {side}"));
-    let journal = format!(
-        r#"{{"pgark":"restore","version":1,"id":"{half}","target":"{}","stage":"restoring","backup":"/b","began":"2035-01-01T00:00:00Z","keep_seconds":0,"side_oid":1,"target_oid":null,"allow_connections":true}}"#,
-        database.name()
-    );
-    psql(&maintenance, &format!("comment on database {side} is '{journal}'"));
+    let half = half_restored(server, &database, "/b", false);
 
     let rollback =
         |option: &str| world.pgark(&["restore", "--target", database.uri(), "--yes", option]);

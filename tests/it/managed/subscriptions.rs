@@ -101,6 +101,8 @@ async fn the_slot_of_production_survives_restores_and_clean_ups() {
         let dropping = plan(options(), silent(), &interrupt).await.expect("a plan");
         let report = dropping.run(None, interrupt.clone()).await.expect("a restore");
         assert!(!report.dropped.is_empty(), "{report:?}");
+        let told = report.notes.join("\n");
+        assert!(told.contains("slot \"production\" of the subscription \"s\""), "{told}");
 
         assert_eq!(psql(&maintenance, SLOTS).trim(), "production true", "on {major}");
         psql(&source, "insert into t values (2)");

@@ -1,9 +1,11 @@
 //! What stands under the name afterwards, and what became of the database that stood there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pgark::progress::{Interrupt, silent};
-use pgark::vault::managed::{ManagedOptions, ManagedReport, plan};
+use pgark::vault::managed::{ManagedOptions, ManagedReport, Moment, Step, Watch, plan};
+use pgark::{Error, ErrorKind};
 
 use super::{BACKED_UP, CHANGED, DRILLS, clear, content, made, options, sample};
 use crate::support::database::psql;
@@ -130,6 +132,10 @@ fn an_archive_of_pg_dump_is_restored_with_the_proof_that_there_can_be() {
     stock.dump_archive(&database, &archive, &["-Fc"]);
     database.execute("drop table t cascade");
     let archive = archive.to_str().expect("UTF-8");
+    let shown =
+        world.pgark(&["restore", "--target", database.uri(), "--dry-run", archive]).success();
+    assert!(shown.stdout.contains("nothing to compare it with"), "{}", shown.stdout);
+    assert!(!shown.stdout.contains("prove"), "{}", shown.stdout);
     let run = world.pgark(&["restore", "--target", database.uri(), "--yes", archive]).success();
     assert_eq!(content(&database), CHANGED);
     assert!(run.stdout.contains("every statement succeeded"), "{}", run.stdout);
@@ -160,5 +166,120 @@ fn a_kept_backup_is_found_restored_drilled_and_its_history_tells() {
     assert_eq!(events, 3, "two restores and a drill have proved it");
     let run = pgark(&["restore", "--at", "2001-01-01", "--yes"]).fails_with(6);
     assert!(run.stderr.contains("there is no backup"), "{}", run.stderr);
+    clear(server, database.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_goes_when_the_new_database_is_there_and_only_if_it_is_the_very_one() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_sweep");
+    let maintenance = server.uri("postgres");
+    let keep = |keep_old| ManagedOptions { keep_old, ..options(&archive, &database) };
+    let first = restored(keep(Duration::ZERO)).await;
+    let old = first.kept.expect("kept");
+    let watch: Watch = Arc::new(|step, moment| match (step, moment) {
+        (Step::Prove, Moment::Before) => Err(Error::new(ErrorKind::Server, "injected")),
+        _ => Ok(()),
+    });
+    let failing =
+        plan(keep(Duration::ZERO), silent(), &Interrupt::default()).await.expect("a plan");
+    assert_eq!(failing.summary().expired, [old.clone()]);
+    let error = failing.run(Some(watch), Interrupt::default()).await.expect_err("injected");
+    assert_eq!(error.kind(), ErrorKind::RolledBack);
+    assert_eq!(made(server, database.name()), ["__old"], "the new one was never proved");
+
+    // Somebody has put another database where the old one was kept.
+    let comment = psql(
+        &maintenance,
+        &format!(
+            "select shobj_description(oid, 'pg_database') from pg_database where datname = '{old}'"
+        ),
+    );
+    psql(&maintenance, &format!("drop database {old}"));
+    psql(&maintenance, &format!("create database {old}"));
+    psql(&maintenance, &format!("comment on database {old} is $c${}$c$", comment.trim_end()));
+    let second = restored(keep(Duration::from_secs(3600))).await;
+    assert!(second.dropped.is_empty(), "{second:?}");
+    assert!(second.notes.iter().any(|note| note.contains(&old)), "{second:?}");
+    assert_eq!(made(server, database.name()), ["__old", "__old"]);
+    clear(server, database.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_database_whose_replacement_was_put_aside_is_not_dropped() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_aside");
+    let maintenance = server.uri("postgres");
+    let keep = ManagedOptions { keep_old: Duration::ZERO, ..options(&archive, &database) };
+    restored(keep).await;
+    let aside = format!("{}_aside", database.name());
+    psql(&maintenance, &format!("alter database {} rename to {aside}", database.name()));
+    let second = restored(options(&archive, &database)).await;
+    assert!(second.dropped.is_empty(), "{second:?}");
+    assert_eq!(made(server, database.name()), ["__old", "_aside"]);
+    clear(server, database.name());
+}
+
+#[test]
+fn a_database_that_is_gone_gets_back_what_the_backup_says_about_it() {
+    for server in servers() {
+        let world = World::new();
+        let database = server.database("managed_regained");
+        let (name, role) = (database.name().to_owned(), format!("{}_role", database.name()));
+        let maintenance = server.uri("postgres");
+        let properties = format!(
+            "alter database {name} owner to {role};
+             revoke connect on database {name} from public; grant temp on database {name} to {role}2;
+             alter database {name} connection limit 17; alter database {name} set work_mem to '9MB';
+             alter role {role}2 in database {name} set search_path to x;
+             comment on database {name} is 'our shop';"
+        );
+        psql(&maintenance, &format!("create role {role}; create role {role}2; {properties}"));
+        let archive = world.path("archive");
+        let archive = archive.to_str().expect("UTF-8");
+        let _ = world.pgark(&["dump", "-d", database.uri(), "-f", archive]).success();
+        let before = database.query(PROPERTIES);
+        psql(&maintenance, &format!("drop database {name}"));
+        let restore = ["restore", "--target", database.uri(), "--yes", archive];
+        let _ = world.pgark(&restore).success();
+        assert_eq!(database.query(PROPERTIES), before, "on {server}");
+
+        // What cannot be had is told, and the rest is there.
+        psql(&maintenance, &format!("drop database {name}"));
+        psql(&maintenance, &format!("drop role {role}2"));
+        let run = world.pgark(&restore).success();
+        assert!(run.stdout.contains("not taken over from the backup: "), "{}", run.stdout);
+        let owner =
+            "select pg_get_userbyid(datdba) from pg_database where datname = current_database()";
+        assert_eq!(database.query(owner), role, "on {server}");
+
+        // The statements are those of a database of another name.
+        let other = format!("{name}_other");
+        let uri = server.uri(&other);
+        let run = world.pgark(&["restore", "--target", &uri, "--yes", archive]).success();
+        assert!(run.stdout.contains("it is one of another database"), "{}", run.stdout);
+        psql(&maintenance, &format!("drop database {other}"));
+        drop(database);
+        psql(&maintenance, &format!("drop role {role}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_that_were_reset_meanwhile_do_not_tell_of_less_than_nothing() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_counters");
+    let uri = database.uri().to_owned();
+    let watch: Watch = Arc::new(move |step, moment| {
+        if (step, moment) == (Step::Restore, Moment::After) {
+            psql(&uri, "select pg_stat_reset()");
+        }
+        Ok(())
+    });
+    let plan = plan(options(&archive, &database), silent(), &Interrupt::default()).await;
+    let report = plan.expect("a plan").run(Some(watch), Interrupt::default()).await;
+    assert_eq!(report.expect("a restore").rows_written_meanwhile, Some(0));
     clear(server, database.name());
 }
