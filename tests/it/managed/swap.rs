@@ -184,7 +184,7 @@ async fn what_is_kept_goes_when_the_new_database_is_there_and_only_if_it_is_the_
     });
     let failing =
         plan(keep(Duration::ZERO), silent(), &Interrupt::default()).await.expect("a plan");
-    assert_eq!(failing.summary().expired, [old.clone()]);
+    assert_eq!(failing.summary().expired, std::slice::from_ref(&old));
     let error = failing.run(Some(watch), Interrupt::default()).await.expect_err("injected");
     assert_eq!(error.kind(), ErrorKind::RolledBack);
     assert_eq!(made(server, database.name()), ["__old"], "the new one was never proved");
