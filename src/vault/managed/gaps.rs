@@ -128,9 +128,9 @@ mod tests {
     use crate::model::DumpId;
 
     fn gaps(options: &[(&str, &str)]) -> Gaps {
-        let mut manifest = Manifest::default();
-        manifest.options =
-            options.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let options =
+            options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let manifest = Manifest { options, ..Manifest::default() };
         Gaps::of(Some(&manifest), &[]).expect("options")
     }
 
