@@ -115,7 +115,10 @@ async fn begin(
     let input = Input::open_archive(&archive, world, interrupt).await?;
     check_format(arguments, &input.path)?;
     let mut display = Display::start(world, &arguments.output);
-    let options = options(arguments, world, &input.path, params.clone())?;
+    let options = ManagedOptions {
+        source: kept.as_ref().map(|kept| kept.backup.record.source.server.clone()),
+        ..options(arguments, world, &input.path, params.clone())?
+    };
     let prompt = arguments.connection.prompt;
     let progress = display.handle();
     if let Some(kept) = &kept {

@@ -64,6 +64,13 @@ pub async fn check(
         }
         Err(error) => return Err(error),
     };
+    if report.out_of_reach && findings.is_empty() {
+        let first = report.findings.first().map(Finding::to_string).unwrap_or_default();
+        let message = format!("backup {} cannot be read", backup.id());
+        return Err(
+            Error::new(ErrorKind::Storage, message).with_source(std::io::Error::other(first))
+        );
+    }
     findings.append(&mut report.findings);
     report.findings = findings;
     let proof = match (report.is_sound(), depth) {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::against::{Comparison, no_manifest};
 use super::{Depth, Finding, VerifyOptions, VerifyReport, script};
+use crate::archive::check::{CheckFinding, FindingKind};
 use crate::archive::script_reader::{Opened, ScriptSource};
 use crate::archive::statements::partition_root;
 use crate::archive::{self, ArchiveReader, Manifest, SchemaComparison};
@@ -227,6 +228,7 @@ impl ArchiveCheck {
         report.large_objects = checked.large_objects;
         report.stored_bytes = checked.stored_bytes;
         report.rows = checked.rows;
+        report.out_of_reach = is_out_of_reach(&checked.findings);
         report.findings.extend(
             checked
                 .findings
@@ -243,5 +245,44 @@ impl ArchiveCheck {
             .filter(|entry| entry.has_data)
             .filter_map(|entry| Some((entry.dump_id.0, partition_root(entry)?.to_owned())))
             .collect()
+    }
+}
+
+/// Tells whether all findings are about files that could not be read, be it that the same file was not understood.
+fn is_out_of_reach(findings: &[CheckFinding]) -> bool {
+    let unread = |file: &str| {
+        findings.iter().any(|it| it.kind == FindingKind::FileUnreadable && it.file == file)
+    };
+    !findings.is_empty() && findings.iter().all(|finding| unread(&finding.file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_does_not_answer_says_nothing_about_what_is_on_it() {
+        let found = |kinds: &[(FindingKind, &str)]| {
+            let findings: Vec<CheckFinding> = kinds
+                .iter()
+                .map(|&(kind, file)| CheckFinding {
+                    kind,
+                    file: file.to_owned(),
+                    offset: None,
+                    entry: None,
+                    table: None,
+                    what: String::new(),
+                })
+                .collect();
+            is_out_of_reach(&findings)
+        };
+        use FindingKind::{ChecksumDiffers, DataDamaged, FileUnreadable};
+        assert!(found(&[(FileUnreadable, "1"), (FileUnreadable, "2")]));
+        assert!(
+            found(&[(DataDamaged, "1"), (FileUnreadable, "1")]),
+            "its blocks came to nothing too"
+        );
+        assert!(!found(&[(FileUnreadable, "1"), (ChecksumDiffers, "2")]));
+        assert!(!found(&[]));
     }
 }

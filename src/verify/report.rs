@@ -32,6 +32,8 @@ impl fmt::Display for Finding {
 pub struct VerifyReport {
     /// What is wrong; empty when the archive is whole and the database equal to it.
     pub findings: Vec<Finding>,
+    /// Whether nothing was found but files that cannot be read, which says nothing about what is in them.
+    pub out_of_reach: bool,
     /// What a person should know although nothing is wrong.
     pub notes: Vec<Finding>,
     /// Data entries that were checked.

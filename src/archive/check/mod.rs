@@ -23,7 +23,7 @@ use super::manifest::{Block, ManifestData};
 use super::stored_data::StoredData;
 use super::{ArchiveReader, COPY_END, DataEnd};
 use crate::codec::{Fingerprint, HashingReader, RowHasher, Sha256Digest};
-use crate::error::{Result, with_causes};
+use crate::error::{ErrorKind, Result, with_causes};
 use crate::model::TocEntry;
 use crate::progress::{Interrupt, ProgressHandle};
 
@@ -301,6 +301,11 @@ impl Check<'_> {
             Ok(Some(opened)) => opened,
             Ok(None) => {
                 self.report_data(FindingKind::FileMissing, file, None, "it is missing");
+                return Ok(());
+            }
+            // A link, or a file that is no part of an archive, was read well enough.
+            Err(error) if error.kind() != ErrorKind::Storage => {
+                self.report_data(FindingKind::DataDamaged, file, None, &with_causes(&error));
                 return Ok(());
             }
             Err(error) => {

@@ -85,6 +85,7 @@ impl OpenedArchive {
             server_version: self.server_version.clone(),
             taken: manifest.map(|manifest| manifest.started),
             lsn: manifest.and_then(|manifest| manifest.snapshot_lsn.clone()),
+            server: None,
             written_since: None,
             rows,
             bytes: manifest.map(|manifest| manifest.data.iter().map(|data| data.raw_bytes).sum()),

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct ManagedOptions {
     /// The archive to restore.
     pub archive: PathBuf,
+    /// The server that the backup was made on, in words, when a repository knows it.
+    pub source: Option<String>,
     /// The database that is replaced.
     pub connection: ConnectParams,
     /// The run: new, and unique on the server.
@@ -49,6 +51,7 @@ impl ManagedOptions {
     pub fn new(archive: impl Into<PathBuf>, connection: ConnectParams, id: RestoreId) -> Self {
         ManagedOptions {
             archive: archive.into(),
+            source: None,
             connection,
             id,
             jobs: 1,

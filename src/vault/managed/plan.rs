@@ -76,6 +76,8 @@ pub struct Backup {
     pub database: String,
     /// The server version it was made of.
     pub server_version: String,
+    /// The server it was made on: host, port, user; known by a repository only.
+    pub server: Option<String>,
     /// When its dump began; known by a manifest only.
     pub taken: Option<chrono::DateTime<chrono::Utc>>,
     /// The position of the log up to which everything is in it.
@@ -167,7 +169,7 @@ pub async fn plan(
     }
     let summary = ManagedSummary {
         id: options.id.to_string(),
-        backup: Backup { written_since, ..opened.backup(verified) },
+        backup: Backup { written_since, server: options.source.clone(), ..opened.backup(verified) },
         server: options.connection.describe_server(),
         server_version: session.version_text(),
         target_bytes: server::size(session, &target).await?,
@@ -259,6 +261,9 @@ impl fmt::Display for ManagedSummary {
             "         database {:?}, PostgreSQL {}, {} rows",
             backup.database, backup.server_version, backup.rows
         )?;
+        if let Some(server) = &backup.server {
+            writeln!(f, "         of {server}")?;
+        }
         if let Some(taken) = backup.taken {
             writeln!(f, "         taken {}", taken.format("%Y-%m-%d %H:%M:%S UTC"))?;
         }

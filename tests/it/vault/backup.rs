@@ -189,6 +189,8 @@ fn a_backup_that_leaves_something_out_stands_for_no_whole_one() {
 
     let run = shop.pgark(&["restore", "--latest", "--dry-run"]).success();
     assert!(run.stdout.contains(&whole), "{}", run.stdout);
+    let made_on = format!("of {}\n", text(&shop.list()[0], "server"));
+    assert!(run.stdout.contains(&made_on), "{made_on}{}", run.stdout);
     let passed = format!("{} is newer and {without}", text(&made, "id"));
     assert!(run.stderr.contains(&passed), "{}", run.stderr);
 }
