@@ -41,6 +41,7 @@ pub(super) struct Context {
     /// What the manifest says about the data of an entry.
     pub(super) expected: HashMap<DumpId, Expected>,
     pub(super) tables: Tables,
+    pub(super) not_made: large_objects::NotMade,
     pub(super) splits: Splits,
     /// How many cores the server has, where connections have to share them.
     pub(super) server_cores: Option<usize>,

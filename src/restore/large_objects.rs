@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -33,15 +33,19 @@ const OBJECTS_TOGETHER: usize = 1_000;
 /// Statements that may wait between reading and sending, about 512 KiB each.
 const BATCHES_IN_FLIGHT: usize = 2;
 
+/// The beginning of the statement that makes an object.
+const CREATE: &str = "SELECT pg_catalog.lo_create('";
+
+/// What stands before the oid in all others.
+const KIND: &str = "LARGE OBJECT";
+
 /// Returns the statements that make the large objects of a metadata entry.
 pub(super) fn definitions(entry: &TocEntry, no_owner: bool) -> Vec<String> {
     let oids = oids(&entry.definition);
-    let mut statements: Vec<String> =
-        oids.iter().map(|oid| format!("SELECT pg_catalog.lo_create('{oid}');")).collect();
+    let mut statements: Vec<String> = oids.iter().map(|oid| format!("{CREATE}{oid}');")).collect();
     if !no_owner && let Some(owner) = entry.owner.as_deref().filter(|owner| !owner.is_empty()) {
         let owner = quote_identifier(owner);
-        statements
-            .extend(oids.iter().map(|oid| format!("ALTER LARGE OBJECT {oid} OWNER TO {owner};")));
+        statements.extend(oids.iter().map(|oid| format!("ALTER {KIND} {oid} OWNER TO {owner};")));
     }
     statements
 }
@@ -57,6 +61,45 @@ pub(super) fn drops(entry: &TocEntry, if_exists: bool) -> String {
         sql.push_str(";\n");
     }
     sql
+}
+
+/// The large objects that could not be made: what is there under their oid is somebody else's, and filling it
+/// would overwrite it.
+#[derive(Debug, Default)]
+pub(super) struct NotMade(Mutex<HashSet<u32>>);
+
+impl NotMade {
+    /// Notes that a statement failed; tells whether it was one that makes an object.
+    pub(super) fn note(&self, statement: &str) -> bool {
+        let Some(oid) = statement.strip_prefix(CREATE).and_then(leading_number) else {
+            return false;
+        };
+        self.lock().insert(oid);
+        true
+    }
+
+    /// Tells whether a statement of an entry would change an object that was not made: give it away, comment on
+    /// it, let others read it.
+    pub(super) fn concerns(&self, entry: &TocEntry, statement: &str) -> bool {
+        let of_object = entry.desc.starts_with("BLOB") || entry.tag.starts_with(KIND);
+        let after = statement.split_once(KIND).map(|(_, after)| after.trim_start());
+        let oid = after.filter(|_| of_object).and_then(leading_number);
+        oid.is_some_and(|oid| self.lock().contains(&oid))
+    }
+
+    fn oids(&self) -> HashSet<u32> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<u32>> {
+        // A panic elsewhere leaves a set of numbers as valid as it was.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn leading_number(text: &str) -> Option<u32> {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    text[..end].parse().ok()
 }
 
 /// Whether the objects are there when they are filled.
@@ -80,6 +123,8 @@ pub(super) struct Load<'a> {
     pub(super) own_transaction: bool,
     /// Whether the objects are to be made.
     pub(super) making: Making,
+    /// Those that are not to be touched.
+    pub(super) not_made: &'a NotMade,
 }
 
 /// Fills the large objects of a data entry in one transaction and returns their oids.
@@ -95,7 +140,9 @@ pub(super) async fn load(
     let purpose = format!("load {}", load.entry.describe());
     let (sender, mut batches) = mpsc::channel(BATCHES_IN_FLIGHT);
     let (archive, entry, making) = (Arc::clone(load.archive), load.entry.clone(), load.making);
-    let reading = tokio::task::spawn_blocking(move || read(&*archive, &entry, making, &sender));
+    let not_made = load.not_made.oids();
+    let reading =
+        tokio::task::spawn_blocking(move || read(&*archive, &entry, making, &not_made, &sender));
     let result = async {
         if load.own_transaction {
             session.execute(&purpose, "BEGIN").await.map_err(LoadError::Server)?;
@@ -146,11 +193,13 @@ struct Batch {
     bytes: u64,
 }
 
-/// Reads the objects of an entry and makes statements of them; returns their oids.
+/// Reads the objects of an entry, apart from those that were not made, and makes statements of them; returns
+/// their oids.
 fn read(
     archive: &dyn ArchiveReader,
     entry: &TocEntry,
     making: Making,
+    not_made: &HashSet<u32>,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<Vec<u32>> {
     let objects = all_large_objects(archive, entry)?;
@@ -171,6 +220,8 @@ fn read(
             format!("the list of {} does not have large object {missing}", entry.describe()),
         ));
     }
+    let mut objects = objects;
+    objects.retain(|object| !not_made.contains(&object.oid));
     let mut small = Small::default();
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     for object in &objects {
@@ -225,7 +276,7 @@ fn make(objects: &[LargeObjectFile], making: Making) -> String {
         if clean {
             sql.push_str(&unlink_if_exists(&oid));
         }
-        sql.push_str(&format!("SELECT pg_catalog.lo_create('{oid}');\n"));
+        sql.push_str(&format!("{CREATE}{oid}');\n"));
     }
     sql
 }
@@ -288,6 +339,21 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
 mod tests {
     use super::*;
     use crate::model::DumpId;
+
+    #[test]
+    fn what_was_not_made_is_not_changed() {
+        let not_made = NotMade::default();
+        let entry = TocEntry::new(DumpId(1), "BLOB METADATA", "7..9");
+        assert!(not_made.note("SELECT pg_catalog.lo_create('7');\n"));
+        assert!(!not_made.note("ALTER LARGE OBJECT 9 OWNER TO x;"));
+        assert!(not_made.concerns(&entry, "ALTER LARGE OBJECT 7 OWNER TO x;"));
+        assert!(!not_made.concerns(&entry, "ALTER LARGE OBJECT 77 OWNER TO x;"));
+        assert!(!not_made.concerns(&entry, "ALTER LARGE OBJECT 9 OWNER TO x;"));
+        let grant = "GRANT SELECT ON LARGE OBJECT 7 TO PUBLIC;";
+        assert!(not_made.concerns(&TocEntry::new(DumpId(1), "ACL", "LARGE OBJECT 7"), grant));
+        assert!(!not_made.concerns(&TocEntry::new(DumpId(1), "FUNCTION", "f()"), grant));
+        assert_eq!(not_made.oids(), HashSet::from([7]));
+    }
 
     #[test]
     fn a_group_becomes_statements_for_each_object() {

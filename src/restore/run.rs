@@ -15,6 +15,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::analyze::{self, Analyze};
 use super::context::{Context, Tables};
+use super::large_objects::NotMade;
 use super::plan::RestorePlan;
 use super::report::{IgnoredError, RestoreReport, TableReport};
 use super::schedule::{ExistingKeys, Item, Job, Limits, Order, Schedule};
@@ -107,6 +108,7 @@ impl RestorePlan {
             by_id,
             expected,
             tables: Tables::default(),
+            not_made: NotMade::default(),
             splits: Splits::default(),
         });
         let mut crew = Crew {

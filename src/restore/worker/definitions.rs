@@ -24,7 +24,11 @@ impl Worker {
         let mut done = Done::default();
         for &item in items {
             match context.statements(item, Unneeded::LeftOut) {
-                Ok(list) => scripts.push((item, list)),
+                Ok(mut list) => {
+                    let entry = context.entry(item);
+                    list.retain(|statement| !context.not_made.concerns(entry, statement));
+                    scripts.push((item, list));
+                }
                 Err(error) if context.is_fatal(&error) => return Err(error),
                 Err(error) => {
                     let entry = context.entry(item);
@@ -148,6 +152,9 @@ impl Worker {
         let switches = self.before(context, entry);
         let mut failed = false;
         for (position, statement) in switches.iter().chain(list).enumerate() {
+            if context.not_made.concerns(entry, statement) {
+                continue;
+            }
             let Err(error) = self.attempt(context, &name, statement).await else { continue };
             if becomes_somebody(statement) && context.options.is_stock() {
                 return Err(not_allowed_to_become(statement, error));
@@ -160,6 +167,10 @@ impl Worker {
             let ignored = context.tell(entry, FailedPart::Definition, statement, &error);
             done.ignored.push((item, ignored));
             failed = true;
+            if !context.options.is_stock() && context.not_made.note(statement) {
+                // The other objects of the entry are made all the same.
+                continue;
+            }
             if position == switches.len() && !context.options.is_stock() {
                 // What follows would only repeat that the object is not there, or worse, give away an
                 // object of that name that somebody else made.

@@ -316,6 +316,7 @@ impl Worker {
                 item: name,
                 own_transaction: !context.options.single_transaction,
                 making,
+                not_made: &context.not_made,
             },
             &*context.progress,
             &context.interrupt,

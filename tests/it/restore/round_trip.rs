@@ -1,6 +1,6 @@
 //! Archives by stock pg_dump, restored by pgark, dumped again: nothing may differ.
 
-use pgark::restore::RestoreOptions;
+use pgark::restore::{Mode, RestoreOptions};
 
 use super::{contents, load_demo, options, params_as, restored};
 use crate::support::assert_same;
@@ -131,6 +131,46 @@ async fn large_objects_come_back() {
                 again.if_exists = true;
                 restored(again).await;
                 assert_eq!(target.query("select count(*) from pg_largeobject_metadata"), "3");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_objects_that_were_there_stay_as_they_are() {
+    for server in servers() {
+        let source = server.database("restore_lo_other");
+        // One layout up to a thousand objects, the other one for more.
+        for count in [3, 1200] {
+            source.execute(&format!(
+                "select count(lo_unlink(oid)) from pg_largeobject_metadata;
+                 select count(lo_from_bytea(7000 + n, 'new')) from generate_series(1, {count}) n;
+                 comment on large object 7002 is 'new'; comment on large object 7003 is 'new';
+                 grant select on large object 7002 to public",
+            ));
+            let world = World::new();
+            let archive = world.path("archive");
+            super::failures::dump_with_manifest(&source, &archive, "none").await;
+            for (jobs, data_only) in [(1, false), (2, false), (1, true)] {
+                let target = server.database("restore_lo_other_target");
+                target.execute(
+                    "select lo_from_bytea(7002, 'somebody else''s'); create table t(a int)",
+                );
+                let report = restored(RestoreOptions {
+                    mode: Mode::Append,
+                    data_only: data_only && count > 1000,
+                    jobs,
+                    exit_on_error: false,
+                    ..options(&archive, &target)
+                })
+                .await;
+                assert_eq!(report.ignored.len(), 1, "{:?}", report.ignored);
+                assert!(report.ignored[0].message.contains("(7002)"), "{:?}", report.ignored);
+                assert_eq!(report.large_objects, count - 1);
+                let there = "select convert_from(lo_get(oid), 'utf8'), count(*), min(lomacl::text),
+                    min(obj_description(oid, 'pg_largeobject')) from pg_largeobject_metadata group by 1 order by 1";
+                let expected = format!("new|{}||new\nsomebody else's|1||", count - 1);
+                assert_eq!(target.query(there), expected, "{server} {count} {jobs} {data_only}");
             }
         }
     }
