@@ -32,6 +32,7 @@
 mod analyze;
 mod clean;
 mod cluster;
+mod commit;
 mod contents;
 mod context;
 mod create;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinSet};
 
 use super::analyze::{self, Analyze};
+use super::commit::Commit;
 use super::context::{Context, Tables};
 use super::large_objects::NotMade;
 use super::plan::RestorePlan;
@@ -119,6 +120,7 @@ impl RestorePlan {
             errors: Vec::new(),
             loaded: Vec::new(),
             total_tables: 0,
+            commit: Commit::default(),
         };
         let result = crew.work().await;
         for worker in crew.idle.drain(..) {
@@ -147,6 +149,7 @@ struct Crew {
     errors: Vec<(usize, IgnoredError)>,
     loaded: Vec<(usize, TableReport)>,
     total_tables: usize,
+    commit: Commit,
 }
 
 impl Crew {
@@ -158,9 +161,15 @@ impl Crew {
         }
         let result = self.work_inside().await;
         if alone {
+            if result.is_ok() {
+                self.commit = Commit::Asked;
+            }
             let worker = self.first()?;
             match &result {
-                Ok(()) => worker.session.execute("commit", "COMMIT").await?,
+                Ok(()) => {
+                    worker.session.execute("commit", "COMMIT").await?;
+                    self.commit = Commit::Done;
+                }
                 Err(_) if worker.session.is_closed() => {}
                 // The first error is the one to report.
                 Err(_) => drop(worker.session.execute("roll back", "ROLLBACK").await),
@@ -465,12 +474,7 @@ impl Crew {
     fn explain(&self, error: Error) -> Error {
         let context = &self.context;
         if context.options.single_transaction {
-            let kind = match error.kind() {
-                ErrorKind::Interrupted => ErrorKind::Interrupted,
-                _ => ErrorKind::RolledBack,
-            };
-            return Error::new(kind, "the restore was rolled back, the target is as it was before")
-                .with_source(error);
+            return self.commit.explain(error);
         }
         let tables = format!(
             "{} of {} tables are loaded completely, the others are empty or missing",

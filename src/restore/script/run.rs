@@ -29,6 +29,7 @@ use crate::connect::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
+use crate::restore::commit::Commit;
 use crate::restore::run::{CANCEL_INTERVAL, CANCEL_PATIENCE};
 use crate::restore::session::make_durable;
 use crate::restore::{Mode, sequences};
@@ -94,6 +95,7 @@ impl ScriptPlan {
             inserts_sent: None,
             insert_bytes: 0,
             in_transaction: false,
+            commit: Commit::default(),
             checked,
             changed: false,
             fresh_rows: false,
@@ -149,6 +151,8 @@ struct Run {
     /// Those that were sent; nothing is sent after them before they are known to have worked.
     inserts_sent: Option<(Sent, Vec<Statement>)>,
     in_transaction: bool,
+    /// The one transaction, if everything is to be one.
+    commit: Commit,
     /// Whether this database is known to be fit for the script.
     checked: bool,
     /// Whether the script has changed anything anywhere.
@@ -202,7 +206,9 @@ impl Run {
         }
         self.check_missing()?;
         if self.options.single_transaction {
+            self.commit = Commit::Asked;
             self.execute("commit", "COMMIT").await?;
+            self.commit = Commit::Done;
         }
         self.leave().await?;
         make_durable(&self.session).await
@@ -558,16 +564,7 @@ impl Run {
                 // The first error is the one to report, and the server rolls back by itself.
                 let _ = self.session.execute("roll back", "ROLLBACK").await;
             }
-            let kind = match error.kind() {
-                ErrorKind::Interrupted => ErrorKind::Interrupted,
-                _ => ErrorKind::RolledBack,
-            };
-            let what = "the restore was rolled back, the target is as it was before";
-            let mut outer = Error::new(kind, what);
-            for hint in error.hints() {
-                outer = outer.with_hint(hint.clone());
-            }
-            return outer.with_source(error);
+            return self.commit.explain(error);
         }
         if error.kind() == ErrorKind::Refused || !self.changed {
             return error;

@@ -202,6 +202,12 @@ impl Worker {
         Ok(())
     }
 
+    /// Forgets in which state the session is: what brought it there was rolled back.
+    fn forget_state(&mut self) {
+        self.switches.forget();
+        self.user = None;
+    }
+
     /// Returns the statement that makes the session a user's, unless it is; empty for who logged in.
     fn become_user(&mut self, context: &Context, user: &str) -> Option<String> {
         if self.user.as_deref() == Some(user) {

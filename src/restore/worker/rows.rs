@@ -54,6 +54,8 @@ impl Worker {
         };
         split::help(&mut self.session, part, &request, &*context.progress, &context.interrupt)
             .await;
+        // Whether it was rolled back is known to who has the table.
+        self.forget_state();
     }
 
     /// Loads the data of one entry; `reopened` stands for them when they were looked at before.
@@ -157,6 +159,9 @@ impl Worker {
                 self.load_inserts(context, item, reader, inserts, &mut done).await?
             }
         };
+        if loaded.is_err() && !apart {
+            self.forget_state();
+        }
         context.progress.finished(&name);
         let statement = entry.copy_statement.as_deref().unwrap_or("INSERT");
         match loaded {

@@ -7,7 +7,7 @@ use chrono::Local;
 use pgark::codec::Compression;
 use pgark::dump::{self, DumpOptions};
 use pgark::error::ErrorKind;
-use pgark::progress::{Interrupt, silent};
+use pgark::progress::{Interrupt, Progress, silent};
 use pgark::restore::{RestoreOptions, plan};
 
 use super::{chain, options, params_as, restore, restored};
@@ -189,6 +189,61 @@ async fn a_lost_connection_ends_the_restore_with_its_cause() {
         until(&target, OTHERS, "0").await;
         assert_eq!(target.query("select count(*) from a"), "0");
     }
+}
+
+/// Asks to stop when a phase begins.
+struct StopAt(&'static str, Interrupt);
+
+impl Progress for StopAt {
+    fn phase(&self, name: &str, _items: u64, _bytes: u64) {
+        if name == self.0 {
+            self.1.trigger();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_is_not_called_rolled_back() {
+    let Some(stock) = oracle::record() else { return };
+    let server = newest_server();
+    let source = server.database("commit_source");
+    source.execute("create table t(id int); insert into t values (1)");
+    let world = World::new();
+    let archive = world.path("archive");
+    stock.dump_archive(&source, &archive, &["-Fd"]);
+
+    let target = server.database("commit_target");
+    let once = |target| RestoreOptions {
+        single_transaction: true,
+        analyze: true,
+        ..options(&archive, target)
+    };
+    let interrupt = Interrupt::default();
+    let stop = std::sync::Arc::new(StopAt("analyze", interrupt.clone()));
+    let planned = plan(once(&target), stop).await.expect("plan");
+    let error = planned.run(interrupt).await.expect_err("interrupted");
+    let text = chain(&error);
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "{text}");
+    assert!(text.contains("is restored and committed"), "{text}");
+    assert_eq!(target.query("select count(*) from t"), "1");
+
+    // A server that goes away at COMMIT does not say what it has done.
+    let target = server.database("commit_target");
+    let dying = "create table t(id int);
+        create function die() returns trigger language plpgsql as $$ begin
+            perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+        create constraint trigger die after insert on t deferrable initially deferred
+            for each row execute function die();";
+    target.execute(dying);
+    let error = restore(RestoreOptions { data_only: true, ..once(&target) }).await;
+    let text = chain(&error.expect_err("the server is gone"));
+    assert!(text.contains("it is not known whether the restore was committed"), "{text}");
+    let script = world.path("script.sql");
+    std::fs::write(&script, "COPY public.t (id) FROM stdin;\n1\n\\.\n").expect("a script");
+    let script = script.to_str().expect("a path");
+    let run = world.pgark(&["restore", script, "-1", "--mode", "append", "-d", target.uri()]);
+    let said = run.fails_with(3).stderr;
+    assert!(said.contains("it is not known whether the restore was committed"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Where the connections of a restore lead, and which settings they have whatever the target says.
 
 use pgark::connect::{ConnectParams, ConnectRequest, Environment};
+use pgark::model::Section;
 use pgark::restore::RestoreOptions;
 
 use super::failures::dump_with_manifest;
@@ -138,4 +139,40 @@ async fn a_database_that_is_read_only_by_its_settings_is_created_and_filled() {
         assert_eq!(source.query("select id from t"), "7");
         assert_eq!(source.query("show default_transaction_read_only"), "on");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_a_session_is_survives_rows_that_were_rolled_back() {
+    let server = newest_server();
+    let source = server.database("authorization_source");
+    let owner = format!("owner_of_{}", source.name());
+    let tables = format!(
+        "create schema s authorization {owner}; set role {owner};
+         create table s.t(a int check (a <> 42), b int);"
+    );
+    source.execute(&format!(
+        "create role {owner}; {tables} insert into s.t select i, i % 3 from generate_series(1, 40) i;
+         create statistics s.both on a, b from s.t;"
+    ));
+    let world = World::new();
+    let archive = world.path("archive");
+    dump_with_manifest(&source, &archive, "none").await;
+    for (jobs, split_load) in [(1, false), (2, false), (2, true)] {
+        let target = server.database("authorization_target");
+        // One of the rows is refused.
+        target.execute(&tables.replace("42", "40"));
+        let report = restored(RestoreOptions {
+            sections: vec![Section::Data, Section::PostData],
+            session_authorization: true,
+            exit_on_error: false,
+            jobs,
+            split_load,
+            ..options(&archive, &target)
+        })
+        .await;
+        assert_eq!(report.ignored.len(), 1, "{:?}", report.ignored);
+        let found = "select stxowner::regrole from pg_statistic_ext";
+        assert_eq!(target.query(found), owner, "{jobs}");
+    }
+    source.execute(&format!("drop schema s cascade; drop role {owner}"));
 }
