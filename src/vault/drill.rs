@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::managed::{
-    Claim, Custody, FoundDatabase, OpenedArchive, Proof, RestoreId, databases, drop_database,
-    fitting, is_untouched, prove, subscriptions,
+use super::side::{
+    self, Claim, Custody, FoundDatabase, OpenedArchive, Proof, RestoreId, databases, drop_database,
+    fitting, id_behind, is_bare, prove, subscriptions,
 };
 use crate::connect::{ConnectParams, Session};
 use crate::error::{Error, ErrorKind, Result, with_causes};
@@ -168,9 +168,8 @@ async fn sweep(custody: &Custody, progress: &ProgressHandle) -> Result<Vec<Strin
         let params = custody.params(&found.name);
         let is_ours = match Mark::read(&found) {
             Some(_) => custody.try_lock(&found.name).await?,
-            // A kill between CREATE DATABASE and the comment leaves an empty one, and nothing else does.
-            None if found.comment.is_none() && has_form(&found.name) => {
-                custody.try_lock(&found.name).await? && is_untouched(&params, &found.name).await?
+            None if found.comment.is_none() && id_behind(&found.name, "_drill_").is_some() => {
+                custody.try_lock(&found.name).await? && is_bare(&params, &found).await?
             }
             None => false,
         };
@@ -184,11 +183,6 @@ async fn sweep(custody: &Custody, progress: &ProgressHandle) -> Result<Vec<Strin
         }
     }
     Ok(swept)
-}
-
-/// Tells whether a name is one that a drill gives.
-fn has_form(name: &str) -> bool {
-    name.rsplit_once("_drill_").is_some_and(|(_, id)| id.parse::<RestoreId>().is_ok())
 }
 
 struct Work {
@@ -239,10 +233,8 @@ impl Work {
             jobs: self.options.jobs,
             no_owner: self.options.no_owner,
             no_privileges: self.options.no_privileges,
-            detach_subscriptions: true,
-            exit_on_error: true,
             analyze: self.options.analyze,
-            ..RestoreOptions::new(&self.options.archive, self.params.clone())
+            ..side::restore_options(&self.options.archive, self.params.clone())
         };
         let plan = restore::plan(options, Arc::clone(&self.progress)).await?;
         let restored = plan.run(self.interrupt.clone()).await.map_err(|error| {
@@ -362,6 +354,5 @@ mod tests {
         assert_eq!(Mark::read(&found("shop", &text)), None);
         assert_eq!(Mark::read(&found("shop_drill_20261121t201500_1f3b", &text)), None);
         assert_eq!(Mark::read(&found("shop_drill_20261121t201500_1f3a", "a drill")), None);
-        assert!(has_form("shop_drill_20261121t201500_1f3a") && !has_form("shop_drill_hall"));
     }
 }

@@ -27,6 +27,7 @@ mod repository;
 pub mod retention;
 mod sealed;
 mod seed;
+mod side;
 pub mod status;
 mod summary;
 

@@ -2,14 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::acts;
 use super::journal::Journal;
 use super::machine::Stage;
-use super::names::{Names, RestoreId};
-use super::server::{self, FoundDatabase};
+use super::names::Names;
 use crate::connect::{ConnectParams, Session};
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::ProgressHandle;
+use crate::vault::side::{FoundDatabase, RestoreId, databases, drop_database, id_behind, is_bare};
 
 /// The databases of a server and the runs that concern one of them.
 #[derive(Debug, Clone)]
@@ -19,7 +18,7 @@ pub(super) struct Found {
     /// The runs on the target, the latest last.
     pub(super) runs: Vec<Journal>,
     /// Side databases that were created and not written down: their name is ours, and that is all there is.
-    nameless: Vec<(String, RestoreId)>,
+    nameless: Vec<FoundDatabase>,
     /// The server's clock.
     pub(super) now: DateTime<Utc>,
 }
@@ -27,21 +26,19 @@ pub(super) struct Found {
 impl Found {
     /// Looks at a server.
     pub(super) async fn look(session: &Session, target: &str) -> Result<Found> {
-        let databases = server::databases(session).await?;
+        let databases = databases(session).await?;
         let mut runs: Vec<Journal> = databases
             .iter()
             .filter_map(|found| Journal::read(&found.name, found.comment.as_deref()?))
             .filter(|journal| journal.target == target)
             .collect();
         runs.sort_by(|one, other| one.id.cmp(&other.id));
-        let uncommented = databases.iter().filter(|found| found.comment.is_none());
-        let nameless = uncommented
-            .filter_map(|found| {
-                let (_, id) = found.name.rsplit_once("__restore_")?;
-                let id = id.parse().ok()?;
-                (Names::new(target, &id).side == found.name).then(|| (found.name.clone(), id))
-            })
-            .collect();
+        let of_a_run = |found: &&FoundDatabase| {
+            let id = id_behind(&found.name, "__restore_");
+            found.comment.is_none()
+                && id.is_some_and(|id| Names::new(target, &id).side == found.name)
+        };
+        let nameless = databases.iter().filter(of_a_run).cloned().collect();
         let rows = session
             .query(
                 "ask for the time",
@@ -131,10 +128,9 @@ impl Found {
         progress: &ProgressHandle,
     ) -> Vec<String> {
         let mut names: Vec<String> = self.leftovers().map(Journal::place).collect();
-        for (name, _) in &self.nameless {
-            // A kill between CREATE DATABASE and the comment leaves an empty one, and nothing else does.
-            if acts::is_untouched(params, name).await.unwrap_or(false) {
-                names.push(name.clone());
+        for found in &self.nameless {
+            if is_bare(params, found).await.unwrap_or(false) {
+                names.push(found.name.clone());
             }
         }
         drop_all(session, params, names, progress).await.dropped
@@ -175,7 +171,7 @@ async fn drop_all(
 ) -> Swept {
     let mut swept = Swept::default();
     for name in names {
-        match acts::drop_database(session, params, &name).await {
+        match drop_database(session, params, &name).await {
             Ok(slots) => {
                 swept.notes.extend(slots.iter().map(|slot| {
                     format!("{slot}, of the database {name:?} that was dropped, is left where it publishes: drop it there if nobody reads from it")

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::machine::Stage;
-use super::names::{Names, RestoreId};
+use super::names::Names;
+use crate::vault::side::RestoreId;
 
 /// The form of the journal that is written and understood here.
 const VERSION: u32 = 1;

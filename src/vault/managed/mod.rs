@@ -14,17 +14,13 @@
 //! statements and who may come in between; `retreat` is what happens when something fails.
 
 mod acts;
-mod custody;
 mod found;
-mod gaps;
 mod journal;
 mod machine;
 mod names;
-mod opened;
 mod options;
 mod plan;
 mod preflight;
-mod proof;
 mod properties;
 mod report;
 mod retreat;
@@ -34,17 +30,12 @@ mod settle;
 mod steps;
 mod words;
 
-pub use acts::Sessions;
-pub(super) use acts::{drop_database, is_untouched, subscriptions};
-pub(super) use custody::Custody;
 pub use machine::{Stage, Step};
-pub(super) use names::fitting;
-pub use names::{InvalidId, Names, RestoreId};
-pub(super) use opened::OpenedArchive;
+pub use names::Names;
 pub use options::{KEEP_OLD, ManagedOptions};
-pub use plan::{Backup, ManagedPlan, ManagedSummary, plan};
-pub(super) use proof::{Claim, prove};
-pub use report::{ManagedReport, Outcome, Proof};
+pub use plan::{ManagedPlan, ManagedSummary, plan};
+pub use report::{ManagedReport, Outcome};
 pub use run::{Moment, Watch};
-pub(super) use server::{FoundDatabase, databases};
 pub use settle::{Direction, SettlePlan, SettleSummary, settle};
+
+pub use super::side::{Backup, InvalidId, Proof, RestoreId, Sessions};

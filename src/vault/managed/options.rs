@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::acts::Sessions;
-use super::names::RestoreId;
 use crate::connect::ConnectParams;
+use crate::vault::side::{RestoreId, Sessions};
 
 /// How long the replaced database is kept when nothing else is said.
 pub const KEEP_OLD: Duration = Duration::from_secs(24 * 3600);

@@ -5,13 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::acts::Sessions;
-use super::custody::Custody;
 use super::found::Found;
 use super::journal::Journal;
 use super::machine::{Step, forwards};
 use super::names::Names;
-use super::opened::OpenedArchive;
 use super::options::ManagedOptions;
 use super::preflight;
 use super::properties::Properties;
@@ -21,6 +18,7 @@ use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::restore::{self, Mode, RestoreOptions};
+use crate::vault::side::{self, Backup, Custody, OpenedArchive, Sessions, connected};
 use crate::verify::{self, VerifyOptions};
 
 /// What is lost where a database of another name is made anew.
@@ -67,32 +65,6 @@ pub struct ManagedSummary {
     pub notes: Vec<String>,
 }
 
-/// What is known about the backup.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Backup {
-    /// Its path.
-    pub path: String,
-    /// The database it was made of.
-    pub database: String,
-    /// The server version it was made of.
-    pub server_version: String,
-    /// The server it was made on: host, port, user; known by a repository only.
-    pub server: Option<String>,
-    /// When its dump began; known by a manifest only.
-    pub taken: Option<chrono::DateTime<chrono::Utc>>,
-    /// The position of the log up to which everything is in it.
-    pub lsn: Option<String>,
-    /// Bytes of log that the server has written since then, for all its databases together; known only on the
-    /// server that the backup was made on.
-    pub written_since: Option<u64>,
-    /// Its rows.
-    pub rows: u64,
-    /// Its rows as text, which is about what the tables will take on disk.
-    pub bytes: Option<u64>,
-    /// Whether rows, fingerprints and sequences of the restored database can be compared with it.
-    pub provable: bool,
-}
-
 /// Makes the plan of a managed restore; the lock on the target is held as long as the plan is.
 ///
 /// # Errors
@@ -111,7 +83,7 @@ pub async fn plan(
     let found = Found::look(session, &target).await?;
     let properties = Properties::read(session, &target).await?;
     preflight::check(session, &found, properties.as_ref(), &target).await?;
-    let connected = server::connected(session, &target).await?;
+    let connected = connected(session, &target).await?;
 
     let names = Names::new(&target, &options.id);
     let opened = OpenedArchive::open(&options.archive).await?;
@@ -216,11 +188,8 @@ pub(super) fn restore_options(
         jobs: options.jobs,
         no_owner: options.no_owner,
         no_privileges: options.no_privileges,
-        detach_subscriptions: true,
-        // What failed is no restored database, however little it was.
-        exit_on_error: true,
         analyze: options.analyze,
-        ..RestoreOptions::new(&options.archive, connection)
+        ..side::restore_options(&options.archive, connection)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::restore::TableReport;
+use crate::vault::side::Proof;
 
 /// How a run ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -16,21 +17,6 @@ pub enum Outcome {
     RolledBack,
     /// What was restored beside it is dropped; the database was not replaced in the first place.
     GivenUp,
-}
-
-/// What was compared before the restored database took its place.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Proof {
-    /// Whether the backup could tell what must be there.
-    pub compared: bool,
-    /// Tables whose rows and fingerprints are those of the backup.
-    pub tables: u64,
-    /// Their rows.
-    pub rows: u64,
-    /// Definitions that were compared.
-    pub definitions: u64,
-    /// What a person should know although nothing is wrong.
-    pub notes: Vec<String>,
 }
 
 /// What a run did.

@@ -5,7 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::acts;
 use super::found::Found;
 use super::machine::{Stage, Step, backwards, forwards};
 use super::run::Run;
@@ -14,6 +13,7 @@ use crate::connect::is_connection_lost;
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::Interrupt;
 use crate::sql::quote_identifier;
+use crate::vault::side::is_bare;
 
 /// Between two looks for a server that is gone.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -168,8 +168,9 @@ impl Run {
             return Ok(Back::Replaced);
         }
         // Nothing of the run is there, or only the empty database that it had just created.
-        let is_bare = found.database(side).is_some_and(|side| side.comment.is_none());
-        if is_bare && acts::is_untouched(&self.custody.params(side), side).await? {
+        if let Some(side) = found.database(side)
+            && is_bare(&self.custody.params(&side.name), side).await?
+        {
             self.drop_side().await?;
         }
         Ok(Back::Original)

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::custody::Custody;
 use super::found::Found;
 use super::journal::Journal;
 use super::machine::{Stage, Step, forwards};
@@ -19,6 +18,7 @@ use super::server::Activity;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::progress::{Interrupt, ProgressHandle};
+use crate::vault::side::Custody;
 
 /// When a [`Watch`] is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

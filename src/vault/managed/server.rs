@@ -4,77 +4,6 @@ use crate::connect::Session;
 use crate::error::Result;
 use crate::sql::quote_literal_for_server;
 
-/// A database of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::vault) struct FoundDatabase {
-    /// Its name.
-    pub(in crate::vault) name: String,
-    /// Its oid, which stays when it is renamed.
-    pub(in crate::vault) oid: u32,
-    /// Whether it takes connections.
-    pub(in crate::vault) allow_connections: bool,
-    /// Its comment.
-    pub(in crate::vault) comment: Option<String>,
-}
-
-/// Somebody who is connected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Connected {
-    /// The process.
-    pub(super) pid: i32,
-    /// In words: application, user, since when.
-    pub(super) who: String,
-}
-
-const DATABASES: &str = "select datname, oid, datallowconn,
-        pg_catalog.shobj_description(oid, 'pg_database') as comment
-    from pg_catalog.pg_database order by datname";
-
-/// Lists the databases.
-pub(in crate::vault) async fn databases(session: &Session) -> Result<Vec<FoundDatabase>> {
-    let rows = session.query("list the databases", DATABASES).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(FoundDatabase {
-                name: row.text("datname")?.to_owned(),
-                oid: row.oid("oid")?.0,
-                allow_connections: row.boolean("datallowconn")?,
-                comment: row.optional("comment").map(str::to_owned),
-            })
-        })
-        .collect()
-}
-
-/// Lists who is connected to a database.
-///
-/// Also background processes that work in it, such as those of subscriptions; not autovacuum, which
-/// gives way by itself. Its kind is hidden from roles without pg_read_all_stats, but everybody else has a user.
-pub(super) async fn connected(session: &Session, database: &str) -> Result<Vec<Connected>> {
-    let sql = format!(
-        "select pid, coalesce(usename, '') as usename, coalesce(application_name, '') as application,
-            coalesce(backend_type, '') as kind,
-            coalesce(pg_catalog.to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS'), '') as since
-        from pg_catalog.pg_stat_activity
-        where datname = {} and pid <> pg_catalog.pg_backend_pid()
-          and backend_type is distinct from 'autovacuum worker'
-          and not (backend_type is null and usesysid is null)
-        order by backend_start, pid",
-        quote_literal_for_server(database)
-    );
-    let rows = session.query("list who is connected", &sql).await?;
-    rows.iter()
-        .map(|row| {
-            let application = match (row.text("application")?, row.text("kind")?) {
-                ("", kind) => kind,
-                (application, _) => application,
-            };
-            let (user, since) = (row.text("usename")?, row.text("since")?);
-            let pid = row.integer("pid")?;
-            Ok(Connected { pid, who: format!("{application} ({user}, pid {pid}, since {since})") })
-        })
-        .collect()
-}
-
 /// What of a database cannot change places with another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ties {
@@ -185,14 +114,4 @@ pub(super) async fn size(session: &Session, database: &str) -> Result<Option<u64
     );
     let rows = session.query("ask for the size of the database", &sql).await?;
     Ok(rows.first().and_then(|row| row.optional("bytes")).and_then(|bytes| bytes.parse().ok()))
-}
-
-/// Asks how many bytes of log the server has written since a position.
-pub(super) async fn written_since(session: &Session, lsn: &str) -> Result<u64> {
-    let sql = format!(
-        "select greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), {}), 0) as bytes",
-        quote_literal_for_server(lsn)
-    );
-    let rows = session.query("ask how much was written", &sql).await?;
-    rows.single()?.integer("bytes")
 }

@@ -4,12 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::custody::Custody;
 use super::found::Found;
 use super::journal::Journal;
 use super::machine::{Stage, Step, backwards, forwards};
-use super::names::RestoreId;
-use super::opened::OpenedArchive;
 use super::options::ManagedOptions;
 use super::plan::verify;
 use super::report::{ManagedReport, Outcome};
@@ -17,6 +14,7 @@ use super::run::{Run, Watch};
 use super::words::in_words;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
+use crate::vault::side::{Custody, OpenedArchive, RestoreId};
 
 /// Which way an earlier run is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

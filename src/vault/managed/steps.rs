@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::acts::{self, Sessions};
+use super::acts;
 use super::found::Found;
 use super::journal::Journal;
 use super::machine::Stage;
-use super::opened::OpenedArchive;
 use super::plan::restore_options;
 use super::preflight;
-use super::proof::{Claim, prove};
 use super::properties::Properties;
 use super::run::Run;
 use super::server;
 use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::restore;
+use crate::vault::side::{
+    Claim, OpenedArchive, Sessions, databases, door, drop_database, end_sessions, prove,
+    refuse_connected, subscriptions,
+};
 
 impl Run {
     pub(super) async fn create_side(&mut self) -> Result<()> {
@@ -28,8 +30,8 @@ impl Run {
             None => self.create_statement().await?,
         };
         self.session().execute(&purpose, &statement).await?;
-        let databases = server::databases(self.session()).await?;
-        let created = databases.iter().find(|database| database.name == *side);
+        let found = databases(self.session()).await?;
+        let created = found.iter().find(|database| database.name == *side);
         let mut journal = self.journal.at(Stage::Restoring);
         journal.side_oid = created.ok_or_else(|| acts::gone(side))?.oid;
         self.session().execute(&purpose, &acts::comment(side, &journal)).await?;
@@ -65,8 +67,7 @@ impl Run {
         self.renew().await?;
         self.report.rows = restored.rows;
         self.report.tables = restored.tables;
-        self.report.detached_subscriptions =
-            acts::subscriptions(self.session(), side.database()).await?;
+        self.report.detached_subscriptions = subscriptions(self.session(), side.database()).await?;
         Ok(())
     }
 
@@ -103,8 +104,8 @@ impl Run {
     /// Refuses when another database than that of `oid` stands under the target's name by now.
     pub(super) async fn expect_target(&self, oid: u32, which: &str) -> Result<()> {
         let target = &self.names.target;
-        let databases = server::databases(self.session()).await?;
-        if databases.iter().any(|database| database.name == *target && database.oid == oid) {
+        let found = databases(self.session()).await?;
+        if found.iter().any(|database| database.name == *target && database.oid == oid) {
             return Ok(());
         }
         let what = format!("the database {target:?} is not the one any more {which}");
@@ -115,7 +116,7 @@ impl Run {
         if self.options.sessions == Sessions::Ended {
             return Ok(());
         }
-        acts::refuse_connected(self.session(), &self.names.target).await
+        refuse_connected(self.session(), &self.names.target).await
     }
 
     /// Opens or closes what stands under the target's name and says so in the journal, in one transaction.
@@ -129,10 +130,10 @@ impl Run {
         let mut statements = vec![acts::comment(&journal.place(), &journal)];
         if matches!(stage, Stage::Fenced | Stage::Proved) {
             // Who watches every database of a server would keep the new one from being renamed.
-            statements.push(acts::door(&self.names.side, stage == Stage::Proved));
+            statements.push(door(&self.names.side, stage == Stage::Proved));
         }
         if self.journal.target_oid.is_some() {
-            statements.push(acts::door(&self.names.target, open));
+            statements.push(door(&self.names.target, open));
         }
         acts::together(self.session(), purpose, &statements).await?;
         self.journal = journal;
@@ -141,10 +142,10 @@ impl Run {
 
     pub(super) async fn end_sessions(&mut self) -> Result<()> {
         let target = &self.names.target;
-        let ended = acts::end_sessions(self.session(), target, self.options.sessions).await?;
+        let ended = end_sessions(self.session(), target, self.options.sessions).await?;
         self.report.sessions_ended += ended;
         // The side database is ours, and so is the right to send others away.
-        acts::end_sessions(self.session(), &self.names.side, Sessions::Ended).await?;
+        end_sessions(self.session(), &self.names.side, Sessions::Ended).await?;
         Ok(())
     }
 
@@ -224,7 +225,7 @@ impl Run {
 
     pub(super) async fn drop_side(&mut self) -> Result<()> {
         let params = self.custody.params(&self.names.side);
-        let slots = acts::drop_database(self.session(), &params, &self.names.side).await?;
+        let slots = drop_database(self.session(), &params, &self.names.side).await?;
         self.report.notes.extend(slots);
         self.journal.side_oid = 0;
         Ok(())

@@ -1,10 +1,10 @@
 //! The steps of a run in words, for whoever is asked whether to go on.
 
-use super::acts::Sessions;
 use super::journal::Journal;
 use super::machine::Step;
 use super::options::ManagedOptions;
 use crate::sql::quote_identifier;
+use crate::vault::side::Sessions;
 
 /// Where the lines of a step begin after the first one.
 const INDENT: &str = "     ";

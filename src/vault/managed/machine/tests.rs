@@ -151,3 +151,19 @@ fn the_name_never_stands_for_something_unproved() {
         }
     }
 }
+
+#[test]
+fn a_step_leads_to_the_stage_that_it_writes_down() {
+    for server in reachable() {
+        for steps in [forwards(server.stage()), backwards(server.stage())] {
+            let mut now = server;
+            for &step in steps {
+                let next = now.walk(&[step]);
+                // Without a journal there is nothing before the first step, and its stage does not matter.
+                let before = now.stage().unwrap_or(Stage::Restoring);
+                assert_eq!(step.leads_to(before), next.stage(), "{step:?} in {now:?}");
+                now = next;
+            }
+        }
+    }
+}

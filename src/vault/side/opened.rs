@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::gaps::Gaps;
-use super::plan::Backup;
-use super::server;
 use crate::archive::statements::owner_statement;
 use crate::archive::{self, Manifest};
 use crate::catalog::ServerIdentity;
@@ -12,7 +12,33 @@ use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ServerVersion, TocEntry};
 use crate::restore;
-use crate::sql::quote_identifier;
+use crate::sql::{quote_identifier, quote_literal_for_server};
+
+/// What is known about the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    /// Its path.
+    pub path: String,
+    /// The database it was made of.
+    pub database: String,
+    /// The server version it was made of.
+    pub server_version: String,
+    /// The server it was made on: host, port, user; known by a repository only.
+    pub server: Option<String>,
+    /// When its dump began; known by a manifest only.
+    pub taken: Option<chrono::DateTime<chrono::Utc>>,
+    /// The position of the log up to which everything is in it.
+    pub lsn: Option<String>,
+    /// Bytes of log that the server has written since then, for all its databases together; known only on the
+    /// server that the backup was made on.
+    pub written_since: Option<u64>,
+    /// Its rows.
+    pub rows: u64,
+    /// Its rows as text, which is about what the tables will take on disk.
+    pub bytes: Option<u64>,
+    /// Whether rows, fingerprints and sequences of the restored database can be compared with it.
+    pub provable: bool,
+}
 
 /// What is known of the archive without reading its rows.
 pub(in crate::vault) struct OpenedArchive {
@@ -77,7 +103,7 @@ impl OpenedArchive {
     }
 
     /// Returns what a plan says about it.
-    pub(super) fn backup(&self, rows: u64) -> Backup {
+    pub(in crate::vault) fn backup(&self, rows: u64) -> Backup {
         let manifest = self.manifest.as_ref();
         Backup {
             path: self.path.display().to_string(),
@@ -94,29 +120,33 @@ impl OpenedArchive {
     }
 
     /// Asks what the server has written since the backup was made on it; none when it was made elsewhere.
-    pub(super) async fn written_since(&self, session: &Session) -> Result<Option<u64>> {
+    pub(in crate::vault) async fn written_since(&self, session: &Session) -> Result<Option<u64>> {
         let Some(manifest) = &self.manifest else { return Ok(None) };
         let Some(lsn) = &manifest.snapshot_lsn else { return Ok(None) };
         let identity = ServerIdentity::ask(session).await?.system_identifier;
         if identity.is_none() || identity != manifest.system_identifier {
             return Ok(None);
         }
-        Ok(Some(server::written_since(session, lsn).await?))
+        Ok(Some(written_since(session, lsn).await?))
     }
 
     /// Refuses an archive that holds a part of a database only.
-    pub(super) fn refuse_parts(&self) -> Result<()> {
+    pub(in crate::vault) fn refuse_parts(&self) -> Result<()> {
         self.gaps.refuse_parts()
     }
 
     /// Returns what only this backup has.
-    pub(super) fn mark(&self) -> Option<String> {
+    pub(in crate::vault) fn mark(&self) -> Option<String> {
         let manifest = self.manifest.as_ref()?;
         Some(format!("{} {}", manifest.toc.sha256, manifest.started.timestamp_micros()))
     }
 
     /// Returns the statements that give a database of the same name what the archive says about it.
-    pub(super) fn property_statements(&self, no_owner: bool, no_privileges: bool) -> Vec<String> {
+    pub(in crate::vault) fn property_statements(
+        &self,
+        no_owner: bool,
+        no_privileges: bool,
+    ) -> Vec<String> {
         let wanted = |desc: &str| match desc {
             "DATABASE" => !no_owner,
             "ACL" => !no_privileges,
@@ -127,7 +157,7 @@ impl OpenedArchive {
     }
 
     /// Returns what is to be said about the backup.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(in crate::vault) fn notes(&self) -> Vec<String> {
         let mut notes = [&self.gaps.parts[..], &self.gaps.notes].concat();
         if self.manifest.is_none() {
             notes.push(
@@ -158,4 +188,14 @@ fn properties(entries: &[TocEntry], database: &str) -> Result<Vec<(String, Strin
         found.extend(statement.map(|statement| (entry.desc.clone(), statement)));
     }
     Ok(found)
+}
+
+/// Asks how many bytes of log the server has written since a position.
+async fn written_since(session: &Session, lsn: &str) -> Result<u64> {
+    let sql = format!(
+        "select greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), {}), 0) as bytes",
+        quote_literal_for_server(lsn)
+    );
+    let rows = session.query("ask how much was written", &sql).await?;
+    rows.single()?.integer("bytes")
 }

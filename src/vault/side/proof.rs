@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::opened::OpenedArchive;
-use super::report::Proof;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
@@ -12,6 +13,21 @@ use crate::verify::{self, Depth, VerifyOptions};
 
 /// Findings that an error names; the rest is counted.
 const SHOWN: usize = 5;
+
+/// What was compared before the restored database took its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// Whether the backup could tell what must be there.
+    pub compared: bool,
+    /// Tables whose rows and fingerprints are those of the backup.
+    pub tables: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Definitions that were compared.
+    pub definitions: u64,
+    /// What a person should know although nothing is wrong.
+    pub notes: Vec<String>,
+}
 
 /// What is compared with what.
 #[derive(Debug, Clone)]
