@@ -19,3 +19,4 @@ mod space;
 pub use options::{BackupOptions, RetentionChoice, TypeChoice, VerificationChoice};
 pub use plan::{BackupPlan, PlannedBackup, plan};
 pub use report::{Afterwards, BackupReport, FailedBackup, MadeBackup};
+pub(super) use space::free;

@@ -31,7 +31,7 @@ pub(super) fn nearest(folder: &Path) -> &Path {
 }
 
 /// Returns how many bytes an ordinary user may still write where a folder is or will be.
-pub(super) fn free(folder: &Path) -> Option<u64> {
+pub(in crate::vault) fn free(folder: &Path) -> Option<u64> {
     let system = rustix::fs::statvfs(nearest(folder)).ok()?;
     Some(system.f_bavail.saturating_mul(system.f_frsize))
 }

@@ -24,6 +24,7 @@ mod preflight;
 mod properties;
 mod report;
 mod retreat;
+mod room;
 mod run;
 mod server;
 mod settle;

@@ -12,6 +12,7 @@ use super::names::Names;
 use super::options::ManagedOptions;
 use super::preflight;
 use super::properties::Properties;
+use super::room;
 use super::server;
 use super::words::in_words;
 use crate::connect::ConnectParams;
@@ -51,6 +52,8 @@ pub struct ManagedSummary {
     pub server_version: String,
     /// The size of the database that is replaced; none when there is no such database.
     pub target_bytes: Option<u64>,
+    /// What is free on the disk of the server; none when that cannot be seen from here.
+    pub free_bytes: Option<u64>,
     /// Who is connected to it.
     pub connected: Vec<String>,
     /// What will be done, in order.
@@ -101,6 +104,9 @@ pub async fn plan(
         Some(properties) => properties.create_statement(&names.side)?,
         None => opened.create_statement(&names.side, session.version()),
     };
+    let target_bytes = server::size(session, &target).await?;
+    let free_bytes = room::free_beside(session, &target).await?;
+    let doubt = room::check(free_bytes, target_bytes, opened.backup(0).bytes)?;
     check_target(&options, &custody, &found, &progress).await?;
     let verified = verify(&options, &progress, interrupt).await?;
 
@@ -121,6 +127,7 @@ pub async fn plan(
     journal.allow_connections = database.is_none_or(|database| database.allow_connections);
 
     let mut notes = opened.notes();
+    notes.extend(doubt);
     let written_since = opened.written_since(session).await?;
     if properties.is_none() {
         notes.push(format!(
@@ -144,7 +151,8 @@ pub async fn plan(
         backup: Backup { written_since, server: options.source.clone(), ..opened.backup(verified) },
         server: options.connection.describe_server(),
         server_version: session.version_text(),
-        target_bytes: server::size(session, &target).await?,
+        target_bytes,
+        free_bytes,
         connected: connected.into_iter().map(|session| session.who).collect(),
         touches: forwards(None).iter().position(|step| *step == Step::Fence).map_or(0, |at| at + 1),
         steps: forwards(None)
@@ -250,11 +258,11 @@ impl fmt::Display for ManagedSummary {
         writeln!(f, "over     database {:?}{size}", self.target)?;
         writeln!(f, "         {} (PostgreSQL {})", self.server, self.server_version)?;
         let needed = self.target_bytes.max(backup.bytes).unwrap_or_default();
-        writeln!(
-            f,
-            "needs    about {} beside it; no server tells how much is free",
-            bytesize::ByteSize(needed)
-        )?;
+        let free = match self.free_bytes {
+            Some(bytes) => format!("{} are free", bytesize::ByteSize(bytes)),
+            None => "what is free cannot be seen from here".to_owned(),
+        };
+        writeln!(f, "needs    about {} beside it; {free}", bytesize::ByteSize(needed))?;
         for who in &self.connected {
             writeln!(f, "         connected: {who}")?;
         }

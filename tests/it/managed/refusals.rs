@@ -20,6 +20,11 @@ fn without_a_terminal_and_without_yes_it_is_declined() {
     assert!(run.stderr.contains("--yes does it without asking"), "{}", run.stderr);
     let run = world.pgark(&["restore", "--target", database.uri(), "--dry-run", archive]).success();
     assert!(run.stdout.contains("exchange the names in one transaction"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains(" are free\n"),
+        "a server on this host shows its disk: {}",
+        run.stdout
+    );
     assert_eq!(content(&database), CHANGED);
     assert!(made(server, database.name()).is_empty());
 }
