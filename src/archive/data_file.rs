@@ -20,11 +20,12 @@ use super::manifest::{Block, DataFileSummary};
 use crate::codec::{ADLER32_START, Fingerprint, Sha256Digest, adler32_join};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
+use crate::store::NewFile;
 
 /// Where complete data go.
 pub(super) trait Destination: fmt::Debug + Send + Sync {
     /// Takes over a file of complete data and corrects what is said about it.
-    fn take(&self, file: File, summary: &mut DataFileSummary) -> Result<()>;
+    fn take(&self, file: NewFile, summary: &mut DataFileSummary) -> Result<()>;
 }
 
 /// How an entry's data are to be written.
@@ -36,8 +37,8 @@ pub(super) struct DataTarget {
     pub(super) name: String,
     /// What messages call it.
     pub(super) shown: PathBuf,
-    /// Where it is written, empty and open for reading too.
-    pub(super) file: File,
+    /// Where it is written, empty; on disk it is open for reading too.
+    pub(super) file: NewFile,
     /// Where pieces may wait.
     pub(super) spool_folder: PathBuf,
     /// How blocks are stored.
@@ -65,7 +66,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    file: File,
+    /// Handed on when it is complete.
+    file: Option<NewFile>,
     hasher: Sha256,
     stored_bytes: u64,
     raw_bytes: u64,
@@ -136,7 +138,7 @@ impl DataFileWriter {
     pub(super) fn new(target: DataTarget) -> Self {
         let DataTarget { dump_id, name, shown, file, spool_folder, codec, destination } = target;
         let state = State {
-            file,
+            file: Some(file),
             hasher: Sha256::new(),
             stored_bytes: 0,
             raw_bytes: 0,
@@ -236,24 +238,27 @@ impl DataFileWriter {
             fingerprint: state.fingerprint,
             blocks: std::mem::take(&mut state.blocks),
         };
-        let file = state.file.try_clone().map_err(storage)?;
+        let file = state.file.take().ok_or_else(|| shared.internal("it was finished already"))?;
         shared.destination.take(file, &mut summary)?;
         Ok(summary)
     }
 }
 
 impl State {
+    fn file(&mut self) -> io::Result<&mut NewFile> {
+        self.file.as_mut().ok_or_else(|| io::Error::other("it was finished already"))
+    }
+
     /// Empties the file for the first piece.
     fn begin(&mut self, head: &[u8]) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
+        self.file()?.restart()?;
         self.hasher = Sha256::new();
         self.stored_bytes = head.len() as u64;
         self.append(head)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        self.file()?.write_all(bytes)?;
         self.hasher.update(bytes);
         Ok(())
     }

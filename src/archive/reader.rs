@@ -17,6 +17,7 @@ use super::{ArchiveFormat, ArchiveHeader, Manifest};
 use crate::codec::Sha256Digest;
 use crate::error::{Error, ErrorKind, Result, with_causes};
 use crate::model::TocEntry;
+use crate::store::Location;
 
 /// 40 bytes a line for ten million large objects.
 const LARGE_OBJECT_LIST_BYTES_MAX: u64 = 400_000_000;
@@ -248,11 +249,17 @@ fn beside_name(archive: &Path) -> String {
 ///
 /// [`ErrorKind::NotFound`] when nothing is there, [`ErrorKind::Archive`] when it is not an archive that
 /// can be read here (the message names what it is).
-pub fn open(path: &Path) -> Result<Box<dyn ArchiveReader>> {
-    let archive = open_container(path)?;
-    match unnamed::is_descriptor(path) {
-        true => Ok(Box::new(UnnamedReader::new(archive))),
-        false => Ok(archive),
+pub fn open(location: impl Into<Location>) -> Result<Box<dyn ArchiveReader>> {
+    match location.into() {
+        Location::Path(path) => {
+            let archive = open_container(&path)?;
+            match unnamed::is_descriptor(&path) {
+                true => Ok(Box::new(UnnamedReader::new(archive))),
+                false => Ok(archive),
+            }
+        }
+        // Under a prefix there can only be the files of a directory.
+        bucket @ Location::Object(_) => Ok(Box::new(DirectoryReader::open(&bucket)?)),
     }
 }
 
@@ -266,7 +273,7 @@ fn open_container(path: &Path) -> Result<Box<dyn ArchiveReader>> {
             .with_source(error),
     })?;
     if metadata.is_dir() {
-        return Ok(Box::new(DirectoryReader::open(path)?));
+        return Ok(Box::new(DirectoryReader::open(&path.into())?));
     }
     let mut head = Vec::new();
     File::open(path).and_then(|file| file.take(512).read_to_end(&mut head)).map_err(|error| {

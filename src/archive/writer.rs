@@ -19,7 +19,7 @@ use super::{
 use crate::codec::Compression;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
-use crate::store::{Durability, Existing, Output};
+use crate::store::{Durability, Existing, Location, Output};
 
 /// An archive in the making.
 ///
@@ -69,7 +69,7 @@ pub enum DataOrder {
 /// Where an archive is written.
 #[derive(Debug, Clone)]
 pub struct ArchivePlace {
-    /// A path, or standard output for formats that are a single file.
+    /// A path, a bucket for directories, or standard output for formats that are a single file.
     pub output: Output,
     /// What becomes of a file that is already there; a directory is never replaced.
     pub existing: Existing,
@@ -82,8 +82,13 @@ pub struct ArchivePlace {
 impl ArchivePlace {
     /// Tells whether a manifest can lie with the archive: not when it goes to a pipe or a device.
     pub fn keeps_manifest(&self) -> bool {
-        let Output::Path(path) = &self.output else { return false };
-        std::fs::metadata(path).map_or(true, |found| found.is_file() || found.is_dir())
+        match &self.output {
+            Output::Path(path) => {
+                std::fs::metadata(path).map_or(true, |found| found.is_file() || found.is_dir())
+            }
+            Output::Object(_) => true,
+            Output::Stdout => false,
+        }
     }
 }
 
@@ -112,12 +117,16 @@ pub fn create(
     toc: Arc<Toc>,
     compression: Compression,
 ) -> Result<Box<dyn ArchiveWriter>> {
+    let directory = |location: &Location| -> Result<Box<dyn ArchiveWriter>> {
+        let (durability, spool_folder) = (place.durability, &place.spool_folder);
+        let toc = Arc::clone(&toc);
+        let writer = DirectoryWriter::create(location, durability, spool_folder, toc, compression)?;
+        Ok(Box::new(writer))
+    };
     match toc.header.format {
         ArchiveFormat::Directory => match &place.output {
-            Output::Path(path) => {
-                let writer = DirectoryWriter::create(path, toc, compression)?;
-                Ok(Box::new(writer.with_durability(place.durability)))
-            }
+            Output::Path(path) => directory(&path.into()),
+            Output::Object(prefix) => directory(&Location::Object(prefix.clone())),
             Output::Stdout => Err(Error::new(
                 ErrorKind::Usage,
                 "a directory cannot be written to standard output",

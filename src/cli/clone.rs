@@ -15,6 +15,7 @@ use crate::dump::{DumpOptions, Output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::restore::{Mode, RestoreOptions};
+use crate::store::Location;
 
 /// Carry a database over to another server, without an archive
 ///
@@ -154,7 +155,7 @@ fn target_options(
         no_owner: arguments.content.no_owner,
         no_privileges: arguments.content.no_privileges,
         cores: Some(world.cores),
-        ..RestoreOptions::new("", connection)
+        ..RestoreOptions::new(Location::default(), connection)
     }
 }
 

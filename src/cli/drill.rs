@@ -104,7 +104,7 @@ pub(super) async fn run(
     };
     let input = Input::open_archive(&archive, world, interrupt).await?;
     let params = server(arguments, world)?;
-    let options = options(arguments, world, &input.path, params.clone())?;
+    let options = options(arguments, world, input.path()?, params.clone())?;
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     if let Some(kept) = &kept {

@@ -9,6 +9,7 @@ use super::cluster;
 use super::connection;
 use super::drop_in::filter_file::filter_dump;
 use super::drop_in::restrict_key::restrict_key;
+use super::location::location;
 use super::output;
 use super::progress::Display;
 use super::report;
@@ -93,7 +94,7 @@ fn options(
 ) -> Result<DumpOptions> {
     let output = match &arguments.file {
         Some(file) if is_standard_output(Some(file)) => Output::Stdout,
-        Some(file) => file.clone().into(),
+        Some(file) => location(file, world)?.into(),
         None => default_output(&connection, world, format, compression).into(),
     };
     let DumpArguments { content, rows, script, .. } = arguments;

@@ -1,4 +1,4 @@
-//! What `restore`, `verify` and `inspect` read: a path, a pipe or standard input.
+//! What `restore`, `verify` and `inspect` read: a path, a bucket, a pipe or standard input.
 //!
 //! A script is read as it comes. The entries of an archive are read in any order and by several at once,
 //! so one that comes through a pipe is gathered first, in a file without a name that nothing can leave
@@ -10,10 +10,12 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::location::location;
 use super::world::World;
 use crate::archive::script_reader::{Opened, ScriptSource};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Interrupt;
+use crate::store::Location;
 use crate::vault::Reading;
 
 /// The path that means standard input.
@@ -31,16 +33,39 @@ pub(super) enum Input {
 /// An archive that is there to be read in any order.
 #[derive(Debug)]
 pub(super) struct ArchiveInput {
-    pub(super) path: PathBuf,
+    pub(super) location: Location,
     /// What was gathered; it goes away with this.
     _gathered: Option<File>,
     /// A backup of a repository is not removed while it is read.
     _reading: Option<Reading>,
 }
 
+impl ArchiveInput {
+    /// Returns the path, for verbs that do not read from buckets yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] when it is in a bucket.
+    pub(super) fn path(&self) -> Result<&Path> {
+        self.location.path().ok_or_else(|| {
+            let message =
+                format!("\"{}\" is in a bucket, and this reads from disks only", self.location);
+            Error::new(ErrorKind::Usage, message)
+                .with_hint("load it into a database that exists: pgark restore -d NAME ARCHIVE")
+        })
+    }
+}
+
 impl Input {
     /// Finds out what is at a path.
     pub(super) async fn open(path: &Path, world: &World, interrupt: &Interrupt) -> Result<Input> {
+        let bucket @ Location::Object(_) = location(path, world)? else {
+            return Self::open_path(path, world, interrupt).await;
+        };
+        Ok(Input::Archive(ArchiveInput { location: bucket, _gathered: None, _reading: None }))
+    }
+
+    async fn open_path(path: &Path, world: &World, interrupt: &Interrupt) -> Result<Input> {
         let path = path.to_owned();
         let folder = world.temporary_directory.clone();
         let stop = interrupt.clone();
@@ -101,7 +126,11 @@ fn gathered(opened: Opened, path: &Path, folder: &Path, interrupt: &Interrupt) -
         }
     };
     let reading = Reading::of(&path)?;
-    Ok(Input::Archive(ArchiveInput { path, _gathered: gathered, _reading: reading }))
+    Ok(Input::Archive(ArchiveInput {
+        location: path.into(),
+        _gathered: gathered,
+        _reading: reading,
+    }))
 }
 
 /// Returns the name of the file that is standard input, `None` when it is a pipe.

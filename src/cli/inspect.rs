@@ -34,7 +34,7 @@ pub(super) async fn run(
         return cluster::inspect(&arguments.archive, arguments.json);
     }
     let input = Input::open_archive(&arguments.archive, world, interrupt).await?;
-    let reader = archive::open(&input.path)?;
+    let reader = archive::open(&input.location)?;
     if arguments.list {
         return list(reader.as_ref(), world);
     }

@@ -113,11 +113,11 @@ async fn begin(
         return Err(Error::new(ErrorKind::Usage, what).with_hint("name one of the archives in it"));
     }
     let input = Input::open_archive(&archive, world, interrupt).await?;
-    check_format(arguments, &input.path)?;
+    check_format(arguments, &input.location)?;
     let mut display = Display::start(world, &arguments.output);
     let options = ManagedOptions {
         source: kept.as_ref().map(|kept| kept.backup.record.source.server.clone()),
-        ..options(arguments, world, &input.path, params.clone())?
+        ..options(arguments, world, input.path()?, params.clone())?
     };
     let prompt = arguments.connection.prompt;
     let progress = display.handle();

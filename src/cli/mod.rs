@@ -21,6 +21,7 @@ mod extract;
 mod failure;
 mod input;
 mod inspect;
+mod location;
 mod managed_restore;
 mod named_backup;
 mod output;

@@ -1,7 +1,5 @@
 //! `pgark restore`: from what was typed to [`RestoreOptions`], and the run.
 
-use std::path::Path;
-
 use super::arguments::{RestoreArguments, RestoreModeArgument};
 use super::cluster;
 use super::connection;
@@ -22,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::restore::script::{self, ScriptOptions};
 use crate::restore::{self, Mode, RestoreOptions};
+use crate::store::Location;
 
 pub(super) async fn run(
     arguments: &RestoreArguments,
@@ -31,10 +30,10 @@ pub(super) async fn run(
     let selection = selection(arguments)?;
     if arguments.list || arguments.file.is_some() {
         let input = Input::open_archive(&arguments.archive, world, interrupt).await?;
-        check_format(arguments, &input.path)?;
+        check_format(arguments, &input.location)?;
         return match arguments.list {
-            true => restore_print::list(arguments, &input.path, selection, world),
-            false => restore_print::script(arguments, &input.path, selection, world, interrupt),
+            true => restore_print::list(arguments, &input.location, selection, world),
+            false => restore_print::script(arguments, &input.location, selection, world, interrupt),
         };
     }
     if arguments.connection.dbname.is_none() {
@@ -48,7 +47,7 @@ pub(super) async fn run(
     }
     let params = connection::params(world, &arguments.connection, None)?;
     if ClusterManifest::is_at(&arguments.archive) {
-        let options = options(arguments, &arguments.archive, selection, world, params);
+        let options = options(arguments, &(&arguments.archive).into(), selection, world, params);
         return cluster::restore(arguments, options, world, interrupt).await;
     }
     let input = match Input::open(&arguments.archive, world, interrupt).await? {
@@ -57,8 +56,8 @@ pub(super) async fn run(
         }
         Input::Archive(archive) => archive,
     };
-    check_format(arguments, &input.path)?;
-    let options = options(arguments, &input.path, selection, world, params);
+    check_format(arguments, &input.location)?;
+    let options = options(arguments, &input.location, selection, world, params);
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     let plan = connection::with_password(
@@ -144,7 +143,7 @@ fn mode(arguments: &RestoreArguments) -> Mode {
 
 fn options(
     arguments: &RestoreArguments,
-    archive: &Path,
+    archive: &Location,
     selection: RestoreSelection,
     world: &World,
     connection: ConnectParams,

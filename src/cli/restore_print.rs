@@ -18,12 +18,12 @@ use crate::codec::{Algorithm, Compression};
 use crate::error::{Context, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::restore::{self, Contents, ContentsRequest, PrintOptions, Times};
-use crate::store::Output;
+use crate::store::{Location, Output};
 
 /// Prints the entries that the selection takes as `pg_restore --list` does.
 pub(super) fn list(
     arguments: &RestoreArguments,
-    archive: &Path,
+    archive: &Location,
     selection: RestoreSelection,
     world: &World,
 ) -> Result<()> {
@@ -52,7 +52,7 @@ pub(super) fn list(
 /// Writes what would be restored as a script.
 pub(super) fn script(
     arguments: &RestoreArguments,
-    archive: &Path,
+    archive: &Location,
     selection: RestoreSelection,
     world: &World,
     interrupt: &Interrupt,
@@ -101,11 +101,11 @@ pub(super) fn script(
 
 fn contents(
     arguments: &RestoreArguments,
-    archive: &Path,
+    archive: &Location,
     selection: RestoreSelection,
 ) -> ContentsRequest {
     ContentsRequest {
-        archive: archive.to_owned(),
+        archive: archive.into(),
         list: arguments.selection.use_list.clone(),
         selection,
     }

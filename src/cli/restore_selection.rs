@@ -1,12 +1,11 @@
 //! Which parts of an archive `pgark restore` takes, from what was typed.
 
-use std::path::Path;
-
 use super::arguments::{Format, RestoreArguments};
 use super::drop_in::filter_file::filter_restore;
 use crate::archive::selection::RestoreSelection;
 use crate::archive::{self, ArchiveFormat};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::Location;
 
 /// Returns what is wanted; filter files are read.
 pub(super) fn selection(arguments: &RestoreArguments) -> Result<RestoreSelection> {
@@ -42,7 +41,7 @@ pub(super) fn selection(arguments: &RestoreArguments) -> Result<RestoreSelection
 /// Refuses an archive of another format than the one that was asked for.
 ///
 /// The format is found out anyway; whoever names it means it.
-pub(super) fn check_format(arguments: &RestoreArguments, archive: &Path) -> Result<()> {
+pub(super) fn check_format(arguments: &RestoreArguments, archive: &Location) -> Result<()> {
     let Some(asked) = arguments.format else { return Ok(()) };
     let asked = match asked {
         Format::Plain => ArchiveFormat::Plain,

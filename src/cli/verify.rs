@@ -1,7 +1,5 @@
 //! `pgark verify`: from what was typed to [`VerifyOptions`], and the run.
 
-use std::path::Path;
-
 use super::arguments::VerifyArguments;
 use super::connection;
 use super::input::Input;
@@ -14,6 +12,7 @@ use crate::archive::cluster::ClusterManifest;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
+use crate::store::Location;
 use crate::verify::{self, Depth, VerifyOptions, VerifyReport};
 
 pub(super) async fn run(
@@ -33,13 +32,15 @@ pub(super) async fn run(
     };
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
-    let input = match ClusterManifest::is_at(&options.archive) {
+    let input = match ClusterManifest::is_at(&arguments.archive) {
         true => None,
-        false => Some(Input::open(&options.archive, world, interrupt).await?),
+        false => Some(Input::open(&arguments.archive, world, interrupt).await?),
     };
     let options = match &input {
-        Some(Input::Script(_, path)) => VerifyOptions { archive: path.clone(), ..options },
-        Some(Input::Archive(archive)) => VerifyOptions { archive: archive.path.clone(), ..options },
+        Some(Input::Script(_, path)) => VerifyOptions { archive: path.into(), ..options },
+        Some(Input::Archive(archive)) => {
+            VerifyOptions { archive: archive.location.clone(), ..options }
+        }
         None => options,
     };
     let report = match (&arguments.against, input) {
@@ -74,7 +75,7 @@ pub(super) async fn check(
     interrupt: &Interrupt,
 ) -> Result<VerifyReport> {
     let archive = options.archive.clone();
-    if ClusterManifest::is_at(&archive) {
+    if archive.path().is_some_and(ClusterManifest::is_at) {
         return verify::verify_cluster(&options, &progress, interrupt).await;
     }
     match verify::plan(options, progress) {
@@ -84,12 +85,13 @@ pub(super) async fn check(
 }
 
 /// Makes an archive of ours that cannot even be read what it is to who asked: not whole.
-fn broken(error: Error, archive: &Path) -> Error {
-    let is_ours = archive.join("manifest.json").exists() || archive.join("SHA256SUMS").exists();
+fn broken(error: Error, archive: &Location) -> Error {
+    let has = |name| archive.path().is_some_and(|path| path.join(name).exists());
+    let is_ours = has("manifest.json") || has("SHA256SUMS");
     if error.kind() != ErrorKind::Archive || !is_ours {
         return error;
     }
-    let what = format!("archive \"{}\" is damaged", archive.display());
+    let what = format!("archive \"{archive}\" is damaged");
     Error::new(ErrorKind::Integrity, what).with_source(error)
 }
 

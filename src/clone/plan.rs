@@ -4,7 +4,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::dump::{self, DumpOptions, LiveSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::restore::{self, Mode, RestoreOptions, RestorePlan, RestoreReport};
+use crate::store::Location;
 use crate::verify::{self, Depth, Finding, VerifyOptions, VerifyReport};
 
 /// How long the loss of the source may go unnoticed while nothing is read of it.
@@ -236,7 +236,7 @@ async fn prove(
     progress.phase("comparing both", restored.tables.len() as u64, 0);
     let manifest = reader.manifest_of_read()?;
     let compared = VerifyOptions {
-        archive: PathBuf::new(),
+        archive: Location::default(),
         depth: Depth::Quick,
         against: Some(options.connection.with_database(&restored.database)),
         jobs: options.jobs,

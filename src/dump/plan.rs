@@ -267,7 +267,12 @@ async fn decide(
         progress.warning(warning);
     }
     let sizes: Vec<TableSize> = tables.iter().map(|table| table.size).collect();
-    let mut pieces = split::cut(&sizes, options.jobs);
+    let jobs_per_table = match options.output {
+        // Pieces of a table that are ready before their turn wait on a disk, and here there is none.
+        Output::Object(_) => 1,
+        _ => options.jobs,
+    };
+    let mut pieces = split::cut(&sizes, jobs_per_table);
     pieces.extend(large_objects::pieces(&keeper.session, &large_objects, options.jobs).await?);
     split::sort(&mut pieces);
     Ok(DumpPlan {

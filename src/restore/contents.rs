@@ -6,12 +6,13 @@ use crate::archive::selection::{self, Marks, RestoreSelection};
 use crate::archive::{self, ArchiveReader, ReorderedReader, listing};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::progress::Progress;
+use crate::store::Location;
 
 /// An archive and what is wanted of it.
 #[derive(Debug, Clone, Default)]
 pub struct ContentsRequest {
     /// Where the archive is.
-    pub archive: PathBuf,
+    pub archive: Location,
     /// The file that lists the only entries to take, in their order (`-L`).
     pub list: Option<PathBuf>,
     /// What is wanted.

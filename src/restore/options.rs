@@ -6,6 +6,7 @@ use super::contents::ContentsRequest;
 use crate::archive::selection::RestoreSelection;
 use crate::connect::{ConnectParams, Session};
 use crate::model::Section;
+use crate::store::Location;
 
 /// Whether the target may hold something already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +47,7 @@ pub struct SessionSettings {
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
     /// The archive to restore.
-    pub archive: PathBuf,
+    pub archive: Location,
     /// The target; with [`create`](Self::create) the database to connect to first.
     pub connection: ConnectParams,
     /// The number of connections.
@@ -147,7 +148,7 @@ pub struct RestoreOptions {
 
 impl RestoreOptions {
     /// Makes the options of an ordinary restore of `archive` into the database of `connection`.
-    pub fn new(archive: impl Into<PathBuf>, connection: ConnectParams) -> Self {
+    pub fn new(archive: impl Into<Location>, connection: ConnectParams) -> Self {
         RestoreOptions {
             archive: archive.into(),
             connection,

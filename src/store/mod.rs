@@ -1,17 +1,28 @@
 //! Where the bytes of an archive live, and how nothing half-done ever looks done.
 //!
-//! Output is written under a random hidden name beside its place, locked, synced, and then renamed.
+//! On a disk, output is written under a random hidden name beside its place, locked, synced, and then renamed.
 //! Whatever ends a run early leaves at most a hidden leftover that the next run sweeps away, because
-//! nobody holds its lock any more. Nothing here knows what an archive is.
+//! nobody holds its lock any more. In a bucket, where nothing can be renamed, the object that makes an output
+//! what it is appears last. Nothing here knows what an archive is.
 
+mod bucket;
+mod content;
+mod folder;
 mod leftover;
+mod location;
 mod lock;
+mod new_folder;
 mod output;
 mod set_aside;
 mod staged_directory;
 mod staged_file;
 
+pub use bucket::{BucketOptions, ObjectPlace, is_object_url};
+pub use content::{Content, FileContent, Part, PartReader};
+pub use folder::{Folder, open_folder};
 pub use leftover::{remove_folder, sweep_leftovers};
+pub use location::Location;
+pub use new_folder::{NewFile, NewFolder};
 pub use output::Output;
 pub use set_aside::SetAside;
 pub use staged_directory::StagedDirectory;

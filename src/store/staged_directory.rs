@@ -119,6 +119,11 @@ impl StagedDirectory {
     /// [`ErrorKind::Storage`] when the disk fails; [`ErrorKind::Refused`] when something has appeared
     /// under the name in the meantime. In both cases nothing is there under the name.
     pub fn commit(mut self, last: &str) -> Result<()> {
+        self.appear(last)
+    }
+
+    /// As [`StagedDirectory::commit`], for who cannot give it away.
+    pub(super) fn appear(&mut self, last: &str) -> Result<()> {
         let mut names = Vec::new();
         let listing =
             std::fs::read_dir(&self.work).map_err(|error| storage(&self.work, "list", error))?;
@@ -151,6 +156,13 @@ impl StagedDirectory {
         self.sync_names(&self.parent)
     }
 
+    /// Removes everything, unless it has appeared.
+    pub(super) fn give_up(&self) {
+        if !self.committed {
+            lock::remove(&self.work);
+        }
+    }
+
     fn sync_names(&self, folder: &Path) -> Result<()> {
         match self.durability {
             Durability::Synced => sync_directory(folder),
@@ -176,9 +188,7 @@ impl StagedDirectory {
 
 impl Drop for StagedDirectory {
     fn drop(&mut self) {
-        if !self.committed {
-            lock::remove(&self.work);
-        }
+        self.give_up();
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     Durability, Output, PARTIAL_SUFFIX, Place, exists_already, in_use, is_directory,
     partial_prefix, rename_new, storage, sync_directory,
 };
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// What to do about a file that is already there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,11 @@ impl StagedFile {
     pub fn open(output: &Output, existing: Existing) -> Result<Self> {
         match output {
             Output::Path(path) => Self::create(path, existing),
+            Output::Object(place) => Err(Error::new(
+                ErrorKind::Usage,
+                format!("\"{place}\" takes directory archives only"),
+            )
+            .with_hint("choose --format directory")),
             Output::Stdout => Self::stdout(),
         }
     }

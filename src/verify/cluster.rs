@@ -21,7 +21,8 @@ pub async fn verify_cluster(
     interrupt: &Interrupt,
 ) -> Result<VerifyReport> {
     let began = Instant::now();
-    let folder = &options.archive;
+    // Backups of whole servers are kept on disks.
+    let folder = options.archive.shown();
     let manifest = ClusterManifest::open(folder)?;
     let mut report = VerifyReport::default();
     match manifest.read_globals(folder) {
@@ -43,7 +44,7 @@ pub async fn verify_cluster(
                 .push(Finding::new(&name, "its manifest is not the one that was written"));
         }
         let options = VerifyOptions {
-            archive,
+            archive: archive.into(),
             against: options
                 .against
                 .as_ref()

@@ -1,8 +1,7 @@
 //! What a verification is asked to do.
 
-use std::path::PathBuf;
-
 use crate::connect::ConnectParams;
+use crate::store::Location;
 
 /// How closely the archive's bytes are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,7 +17,7 @@ pub enum Depth {
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
     /// The archive.
-    pub archive: PathBuf,
+    pub archive: Location,
     /// How closely its bytes are looked at.
     pub depth: Depth,
     /// A live database to compare the archive with.
@@ -37,7 +36,7 @@ pub struct VerifyOptions {
 
 impl VerifyOptions {
     /// Makes the options of a full check of an archive alone.
-    pub fn new(archive: impl Into<PathBuf>) -> Self {
+    pub fn new(archive: impl Into<Location>) -> Self {
         VerifyOptions {
             archive: archive.into(),
             depth: Depth::Full,

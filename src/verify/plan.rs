@@ -21,10 +21,15 @@ use crate::progress::{Interrupt, ProgressHandle};
 /// When the archive cannot be opened, [`ErrorKind::Integrity`] when its manifest is gone or does not
 /// fit, and [`ErrorKind::Refused`] when a database is to be compared with an archive without one.
 pub fn plan(options: VerifyOptions, progress: ProgressHandle) -> Result<VerifyPlan> {
-    let subject = match ScriptSource::open(&options.archive)? {
+    let opened = match options.archive.path() {
+        Some(path) => ScriptSource::open(path)?,
+        // Scripts are kept as files.
+        None => Opened::Archive,
+    };
+    let subject = match opened {
         Opened::Script(source) => return plan_script(options, source, progress),
         Opened::Stream(_) => {
-            let shown = options.archive.display();
+            let shown = options.archive;
             let message = format!("\"{shown}\" is a pipe, and an archive is read in any order");
             return Err(Error::new(ErrorKind::Archive, message));
         }
@@ -82,7 +87,7 @@ impl fmt::Display for VerifyPlan {
             }
             Subject::Script(_) => "the script".to_owned(),
         };
-        write!(f, "{depth} of {what} {}", self.options.archive.display())?;
+        write!(f, "{depth} of {what} {}", self.options.archive)?;
         if let Some(params) = &self.options.against {
             write!(f, ", then compare with {}", params.describe())?;
         }
@@ -106,7 +111,7 @@ impl VerifyPlan {
                 check.run(interrupt).await?
             }
             Subject::Script(source) => {
-                let (path, depth) = (options.archive.clone(), options.depth);
+                let (path, depth) = (options.archive.shown().to_owned(), options.depth);
                 let (watching, stop) = (progress.clone(), interrupt.clone());
                 let (mut report, manifest) = blocking(move || {
                     let manifest = source.proof().manifest.clone();

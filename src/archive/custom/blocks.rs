@@ -6,8 +6,8 @@ use std::io::BufReader;
 
 use super::{LARGE_OBJECTS_BLOCK, TABLE_BLOCK};
 use crate::archive::primitive::{FormatError, PrimitiveReader, invalid};
-use crate::archive::stored_data::Slice;
 use crate::model::DumpId;
+use crate::store::PartReader;
 
 /// 32 KiB: pg_dump's chunks have 4 KiB, pgark's some hundred, and neither should be read whole.
 const BUFFER_BYTES: usize = 32 << 10;
@@ -35,15 +35,15 @@ pub(super) struct FoundObject {
 
 /// Passes over the blocks in a part of a file.
 pub(super) struct Scanner {
-    reader: PrimitiveReader<BufReader<Slice>>,
+    reader: PrimitiveReader<BufReader<PartReader>>,
     start: u64,
     end: u64,
 }
 
 impl Scanner {
-    pub(super) fn new(slice: Slice, int_size: u8) -> Self {
-        let (start, end) = (slice.offset, slice.end);
-        let mut reader = PrimitiveReader::new(BufReader::with_capacity(BUFFER_BYTES, slice));
+    pub(super) fn new(part: PartReader, int_size: u8) -> Self {
+        let (start, end) = (part.offset(), part.end());
+        let mut reader = PrimitiveReader::new(BufReader::with_capacity(BUFFER_BYTES, part));
         reader.set_int_size(int_size);
         Scanner { reader, start, end }
     }

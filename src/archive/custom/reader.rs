@@ -15,18 +15,19 @@ use crate::archive::check::ContainerChecked;
 use crate::archive::primitive::FormatError;
 use crate::archive::reader::{ArchiveReader, LargeObjectFile, ManifestState, Named};
 use crate::archive::single_file::Beside;
-use crate::archive::stored_data::{Layout, Slice, StoredData};
+use crate::archive::stored_data::{Layout, StoredData};
 use crate::archive::toc::{self, PlacedToc};
 use crate::archive::{ArchiveHeader, Manifest};
 use crate::codec::HashingReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
+use crate::store::{Content, FileContent, Part};
 
 /// A custom archive, opened.
 #[derive(Debug)]
 pub struct CustomReader {
     path: PathBuf,
-    pub(super) file: Arc<File>,
+    pub(super) content: Arc<dyn Content>,
     /// The size of the file.
     pub(super) bytes: u64,
     pub(super) toc: PlacedToc,
@@ -56,17 +57,19 @@ impl CustomReader {
         manifest: Result<Option<Manifest>>,
     ) -> Result<Self> {
         let shown = path.display().to_string();
-        let bytes = file.metadata().map_err(|error| storage(&shown, error))?.len();
-        let whole = Slice { file: Arc::new(file), offset: 0, end: bytes };
-        let toc = toc::read_placed(BufReader::with_capacity(1 << 18, whole.clone()), &shown)?;
-        let mut head = HashingReader::new(whole.clone().take(toc.bytes));
+        let content = FileContent::new(file).map_err(|error| storage(&shown, error))?;
+        let content: Arc<dyn Content> = Arc::new(content);
+        let bytes = content.bytes();
+        let whole = Part::whole(Arc::clone(&content));
+        let toc = toc::read_placed(BufReader::with_capacity(1 << 18, whole.open()), &shown)?;
+        let mut head = HashingReader::new(whole.open().take(toc.bytes));
         io::copy(&mut head, &mut io::sink()).map_err(|error| storage(&shown, error))?;
         let manifest = ManifestState::judge(manifest, &toc.toc, head.finish().0, toc.bytes);
         let mut positions: Vec<u64> = toc.positions.values().copied().flatten().collect();
         positions.sort_unstable();
         Ok(CustomReader {
             path: path.to_owned(),
-            file: whole.file,
+            content,
             bytes,
             toc,
             manifest,
@@ -77,8 +80,8 @@ impl CustomReader {
 
     /// Returns what passes over the blocks from a place on.
     pub(super) fn scanner(&self, from: u64) -> Scanner {
-        let slice = Slice { file: Arc::clone(&self.file), offset: from, end: self.bytes };
-        Scanner::new(slice, self.toc.toc.header.int_size)
+        let part = Part::between(Arc::clone(&self.content), from, self.bytes);
+        Scanner::new(part.open(), self.toc.toc.header.int_size)
     }
 
     /// Returns where the block of an entry begins.
@@ -158,7 +161,7 @@ impl CustomReader {
     fn data_at(&self, offset: u64, end: u64) -> StoredData {
         let header = &self.toc.toc.header;
         StoredData {
-            bytes: Slice { file: Arc::clone(&self.file), offset, end },
+            bytes: Part::between(Arc::clone(&self.content), offset, end),
             algorithm: header.algorithm,
             layout: Layout::Chunks { int_size: header.int_size },
         }

@@ -33,6 +33,7 @@ use crate::archive::{
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
+use crate::store::NewFile;
 
 /// A custom archive in the making.
 #[derive(Debug)]
@@ -172,8 +173,9 @@ impl State {
 }
 
 impl Destination for Out {
-    fn take(&self, file: File, summary: &mut DataFileSummary) -> Result<()> {
-        let block = Block { kind: TABLE_BLOCK, parts: vec![file], tail: Vec::new() };
+    fn take(&self, file: NewFile, summary: &mut DataFileSummary) -> Result<()> {
+        let parts = vec![file.on_disk()?];
+        let block = Block { kind: TABLE_BLOCK, parts, tail: Vec::new() };
         self.add(summary.dump_id, block)
     }
 }
@@ -186,7 +188,7 @@ impl ArchiveWriter for CustomWriter {
             dump_id,
             name: self.out.file_name(),
             shown: self.out.shown.clone(),
-            file,
+            file: NewFile::Disk(file),
             spool_folder: folder.clone(),
             codec: BlockCodec::chunks(self.compression),
             destination: self.out.clone(),

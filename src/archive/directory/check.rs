@@ -13,6 +13,7 @@ use crate::archive::toc::TOC_FILE;
 use crate::codec::{HashingReader, Sha256Digest};
 use crate::error::{Result, with_causes};
 use crate::model::TocEntry;
+use crate::store::Part;
 
 /// Checks everything that is not data.
 pub(super) fn check(directory: &DirectoryReader) -> Result<ContainerChecked> {
@@ -89,8 +90,8 @@ impl Head<'_> {
     /// Compares the table of contents with a checksum, where the manifest could not do it.
     fn compare_toc(&mut self, sums: &BTreeMap<String, Sha256Digest>) {
         let Some(&expected) = sums.get(TOC_FILE) else { return };
-        let found = self.directory.files.open_exact(TOC_FILE).ok().flatten().and_then(|file| {
-            let mut reader = HashingReader::new(file);
+        let found = self.directory.files.open_exact(TOC_FILE).ok().flatten().and_then(|content| {
+            let mut reader = HashingReader::new(Part::whole(content).open());
             io::copy(&mut reader, &mut io::sink()).ok()?;
             Some(reader.finish().0)
         });
@@ -104,9 +105,11 @@ impl Head<'_> {
     }
 
     fn read_small(&self, name: &str) -> Result<Option<String>> {
-        let Some(file) = self.directory.files.open_exact(name)? else { return Ok(None) };
+        let Some(content) = self.directory.files.open_exact(name)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(1 << 30)
+        Part::whole(content)
+            .open()
+            .take(1 << 30)
             .read_to_end(&mut bytes)
             .map_err(|error| self.directory.files.storage(name, error))?;
         // Damaged text compares as different; that it is not UTF-8 needs no word of its own.

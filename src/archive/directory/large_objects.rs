@@ -5,20 +5,19 @@
 //! blob_OID.dat[.gz|.lz4|.zst]
 //! ```
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::writer::FinishedFiles;
+use super::writer::Files;
 use crate::archive::block::{BlockCodec, EncodedBlock};
 use crate::archive::large_objects::{OpenObject, Pieces, list_of_files};
 use crate::archive::{
     LargeObjectPiece, LargeObjectsWriter, ManifestLargeObject, ManifestLargeObjects,
 };
 use crate::codec::sha256;
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, Oid};
+use crate::store::NewFile;
 
 /// Returns the name of a large object's file, without the codec's suffix.
 pub(in crate::archive) fn file_name(oid: Oid) -> String {
@@ -36,26 +35,15 @@ struct Shared {
     dump_id: DumpId,
     /// The name of the list.
     list: String,
-    /// Where the files are written now.
-    folder: PathBuf,
-    /// Where they will be, for messages.
-    final_folder: PathBuf,
     codec: BlockCodec,
-    files: Arc<FinishedFiles>,
+    files: Arc<Files>,
     pieces: Pieces<()>,
 }
 
 impl DirectoryLargeObjects {
-    pub(super) fn new(
-        dump_id: DumpId,
-        list: String,
-        folders: (PathBuf, PathBuf),
-        codec: BlockCodec,
-        files: Arc<FinishedFiles>,
-    ) -> Self {
-        let (folder, final_folder) = folders;
-        let pieces = Pieces::new(&final_folder.join(&list));
-        let shared = Shared { dump_id, list, folder, final_folder, codec, files, pieces };
+    pub(super) fn new(dump_id: DumpId, list: String, codec: BlockCodec, files: Arc<Files>) -> Self {
+        let pieces = Pieces::new(&files.folder.shown(&list));
+        let shared = Shared { dump_id, list, codec, files, pieces };
         DirectoryLargeObjects { shared: Arc::new(shared) }
     }
 }
@@ -76,9 +64,9 @@ impl LargeObjectsWriter for DirectoryLargeObjects {
         let shared = &*self.shared;
         let (_, objects) = shared.pieces.take(pieces)?;
         let list = list_of_files(&objects);
-        File::create_new(shared.folder.join(&shared.list))
-            .and_then(|mut file| file.write_all(list.as_bytes()))
-            .map_err(|error| shared.storage(&shared.list, error))?;
+        let mut file = shared.files.folder.file(&shared.list)?;
+        file.write_all(list.as_bytes()).map_err(|error| shared.storage(&shared.list, error))?;
+        shared.files.folder.keep(&shared.list, file)?;
         let digest = sha256(list.as_bytes());
         shared.files.record(shared.list.clone(), digest);
         Ok(ManifestLargeObjects {
@@ -93,7 +81,7 @@ impl LargeObjectsWriter for DirectoryLargeObjects {
 
 impl Shared {
     fn storage(&self, name: &str, source: io::Error) -> Error {
-        let shown = self.final_folder.join(name);
+        let shown = self.files.folder.shown(name);
         Error::new(ErrorKind::Storage, format!("could not write \"{}\"", shown.display()))
             .with_source(source)
     }
@@ -106,7 +94,7 @@ struct DirectoryPiece {
     index: usize,
     open: Option<OpenObject>,
     /// The file of the open object and its name.
-    file: Option<(File, String)>,
+    file: Option<(NewFile, String)>,
     objects: Vec<ManifestLargeObject>,
 }
 
@@ -119,15 +107,7 @@ impl LargeObjectPiece for DirectoryPiece {
         let suffix = self.shared.codec.compression().algorithm.suffix();
         let name = format!("{}{suffix}", file_name(oid));
         // An attempt that was given up may have left the file.
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(self.shared.folder.join(&name))
-            .context(ErrorKind::Storage, || {
-                let shown = self.shared.final_folder.join(&name);
-                format!("could not create \"{}\"", shown.display())
-            })?;
+        let file = self.shared.files.folder.file_again(&name)?;
         self.open = Some(OpenObject::new(oid));
         self.file = Some((file, name));
         Ok(())
@@ -146,8 +126,10 @@ impl LargeObjectPiece for DirectoryPiece {
 
     fn end(&mut self, hash: u128) -> Result<()> {
         self.objects.push(self.shared.pieces.end(&mut self.open, hash)?);
-        self.file = None;
-        Ok(())
+        match self.file.take() {
+            Some((file, name)) => self.shared.files.folder.keep(&name, file),
+            None => Ok(()),
+        }
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

@@ -1,11 +1,8 @@
 //! The reading of a directory archive.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{Mode, OFlags, openat};
+use std::sync::Arc;
 
 use crate::archive::check::ContainerChecked;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest};
@@ -18,15 +15,15 @@ use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveVersion};
 use crate::codec::{Algorithm, HashingReader, decoder, list_decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
+use crate::store::{Content, Folder, Location, Part, PartReader, open_folder};
 
 /// The list of all large objects in archives before 1.16.
 const OLD_LARGE_OBJECT_LIST: &str = "blobs.toc";
 
-/// The files of one directory; nothing outside of it can be reached, not even by a symbolic link.
+/// The files of one directory.
 #[derive(Debug)]
 pub(super) struct Files {
-    path: PathBuf,
-    directory: File,
+    folder: Box<dyn Folder>,
 }
 
 /// A file that was found.
@@ -35,62 +32,44 @@ pub(super) struct StoredFile {
     pub(super) name: String,
     /// The codec that its name tells.
     pub(super) algorithm: Algorithm,
-    /// The file, opened.
-    pub(super) file: File,
-    /// Its size.
-    pub(super) bytes: u64,
+    /// What is in it.
+    pub(super) content: Arc<dyn Content>,
+}
+
+impl StoredFile {
+    /// Returns a reader of the bytes as they are stored.
+    pub(super) fn stored(&self) -> PartReader {
+        Part::whole(Arc::clone(&self.content)).open()
+    }
 }
 
 impl Files {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let directory = File::open(path).map_err(|error| {
-            Error::new(ErrorKind::Storage, format!("could not open \"{}\"", path.display()))
-                .with_source(error)
-        })?;
-        Ok(Files { path: path.to_owned(), directory })
+    pub(super) fn open(location: &Location) -> Result<Self> {
+        Ok(Files { folder: open_folder(location)? })
     }
 
     /// Returns a file's path for messages.
     pub(super) fn shown(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        self.folder.place().join(name)
     }
 
     /// Opens a file by its exact name; `None` when it does not exist.
-    pub(super) fn open_exact(&self, name: &str) -> Result<Option<File>> {
-        let refused = |reason: &str| {
-            Error::new(
-                ErrorKind::Archive,
-                format!("\"{}\" is {reason}", self.shown(name).display()),
-            )
-        };
+    pub(super) fn open_exact(&self, name: &str) -> Result<Option<Arc<dyn Content>>> {
         if !toc::is_plain_file_name(name) {
-            return Err(refused("not a plain file name"));
+            return Err(Error::new(
+                ErrorKind::Archive,
+                format!("\"{}\" is not a plain file name", self.shown(name).display()),
+            ));
         }
-        // Without NONBLOCK, opening a pipe would wait for somebody to write into it.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let name_bytes = crate::sql::text::encode(name);
-        match openat(&self.directory, &*name_bytes, flags, Mode::empty()) {
-            Ok(descriptor) => {
-                let file = File::from(descriptor);
-                let metadata = file.metadata().map_err(|error| self.storage(name, error))?;
-                if !metadata.is_file() {
-                    return Err(refused("not a file"));
-                }
-                Ok(Some(file))
-            }
-            Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(rustix::io::Errno::LOOP) => Err(refused("a symbolic link, which is not followed")),
-            Err(errno) => Err(self.storage(name, errno.into())),
-        }
+        self.folder.find(name)
     }
 
     /// Finds a file by its name, then by its name with the suffix of each codec.
     pub(super) fn find(&self, name: &str) -> Result<Option<StoredFile>> {
         for algorithm in Algorithm::ALL {
             let name = format!("{name}{}", algorithm.suffix());
-            if let Some(file) = self.open_exact(&name)? {
-                let bytes = file.metadata().map_err(|error| self.storage(&name, error))?.size();
-                return Ok(Some(StoredFile { name, algorithm, file, bytes }));
+            if let Some(content) = self.open_exact(&name)? {
+                return Ok(Some(StoredFile { name, algorithm, content }));
             }
         }
         Ok(None)
@@ -98,19 +77,7 @@ impl Files {
 
     /// Returns the names of everything in the directory.
     pub(super) fn list(&self) -> Result<Vec<String>> {
-        let storage = |error| {
-            Error::new(ErrorKind::Storage, format!("could not list \"{}\"", self.path.display()))
-                .with_source(io::Error::from(error))
-        };
-        let mut names = Vec::new();
-        for item in rustix::fs::Dir::read_from(&self.directory).map_err(storage)? {
-            let name = crate::sql::text::decode(item.map_err(storage)?.file_name().to_bytes());
-            if name != "." && name != ".." {
-                names.push(name);
-            }
-        }
-        names.sort();
-        Ok(names)
+        self.folder.names()
     }
 
     pub(super) fn storage(&self, name: &str, source: io::Error) -> Error {
@@ -134,19 +101,19 @@ impl DirectoryReader {
     ///
     /// [`ErrorKind::Archive`] when it is not an archive or its table of contents is damaged. A missing
     /// or damaged manifest is no error here: [`ArchiveReader::manifest_state`].
-    pub fn open(path: &Path) -> Result<Self> {
-        let files = Files::open(path)?;
+    pub fn open(location: &Location) -> Result<Self> {
+        let files = Files::open(location)?;
         let Some(stored) = files.find(TOC_FILE)? else {
             return Err(Error::new(
                 ErrorKind::Archive,
                 format!(
                     "directory \"{}\" does not appear to be a valid archive (\"{TOC_FILE}\" does not exist)",
-                    path.display()
+                    location
                 ),
             ));
         };
         let shown = files.shown(&stored.name).display().to_string();
-        let text = list_decoder(stored.algorithm, stored.file, stored.bytes);
+        let text = list_decoder(stored.algorithm, stored.stored(), stored.content.bytes());
         let mut input = HashingReader::new(text);
         let toc = toc::read(
             io::BufReader::with_capacity(1 << 18, &mut input),
@@ -161,8 +128,8 @@ impl DirectoryReader {
 
 /// Reads the manifest.
 fn read_manifest(files: &Files) -> Result<Option<Manifest>> {
-    let Some(file) = files.open_exact(MANIFEST_FILE)? else { return Ok(None) };
-    Manifest::read_file(file).map(Some)
+    let Some(content) = files.open_exact(MANIFEST_FILE)? else { return Ok(None) };
+    Manifest::read_file(Part::whole(content).open()).map(Some)
 }
 
 impl DirectoryReader {
@@ -180,7 +147,7 @@ impl DirectoryReader {
     fn open_stored(&self, name: &str, owner: &str) -> Result<Box<dyn Read + Send>> {
         let stored = self.find_stored(name, owner)?;
         let shown = self.files.shown(&stored.name);
-        Ok(Box::new(Named::new(decoder(stored.algorithm, stored.file), shown)))
+        Ok(Box::new(Named::new(decoder(stored.algorithm, stored.stored()), shown)))
     }
 }
 
@@ -198,7 +165,7 @@ impl ArchiveReader for DirectoryReader {
     }
 
     fn open_data(&self, entry: &TocEntry) -> Result<Box<dyn Read + Send>> {
-        let shown = self.files.path.display();
+        let shown = self.path().display();
         let missing = || {
             let what = format!("\"{shown}\": {} has no data file", entry.describe());
             Error::new(ErrorKind::Archive, what)
@@ -225,7 +192,8 @@ impl ArchiveReader for DirectoryReader {
         };
         let stored = self.find_stored(&name, &entry.describe())?;
         let shown = self.files.shown(&stored.name);
-        read_large_object_list(list_decoder(stored.algorithm, stored.file, stored.bytes), &shown)
+        let list = list_decoder(stored.algorithm, stored.stored(), stored.content.bytes());
+        read_large_object_list(list, &shown)
     }
 
     fn open_large_object(&self, object: &LargeObjectFile) -> Result<Box<dyn Read + Send>> {
@@ -245,11 +213,11 @@ impl ArchiveReader for DirectoryReader {
         let factor = if entry.holds_large_objects() { 1024 } else { 1 };
         toc::data_file_name(entry)
             .and_then(|name| self.files.find(&name).ok().flatten())
-            .map_or(0, |stored| stored.bytes.saturating_mul(factor))
+            .map_or(0, |stored| stored.content.bytes().saturating_mul(factor))
     }
 
     fn path(&self) -> &Path {
-        &self.files.path
+        self.files.folder.place()
     }
 
     fn data_name(&self, entry: &TocEntry) -> String {
@@ -269,14 +237,13 @@ impl ArchiveReader for DirectoryReader {
 
     fn stored_data(&self, entry: &TocEntry) -> Result<Option<StoredData>> {
         let name = self.data_name(entry);
-        let Some(file) = self.files.open_exact(&name)? else { return Ok(None) };
-        let bytes = file.metadata().map_err(|error| self.files.storage(&name, error))?.size();
-        Ok(Some(StoredData::of_file(file, bytes, Algorithm::from_suffix(&name))))
+        let content = self.files.open_exact(&name)?;
+        Ok(content.map(|content| StoredData::of_file(content, Algorithm::from_suffix(&name))))
     }
 
     fn stored_large_object(&self, object: &LargeObjectFile) -> Result<Option<StoredData>> {
         let found = self.files.find(&object.file)?;
-        Ok(found.map(|found| StoredData::of_file(found.file, found.bytes, found.algorithm)))
+        Ok(found.map(|found| StoredData::of_file(found.content, found.algorithm)))
     }
 
     fn check_container(&self) -> Result<ContainerChecked> {

@@ -1,7 +1,6 @@
 //! The writing of a directory archive.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,28 +16,32 @@ use crate::archive::{
     LargeObjectsWriter,
 };
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
-use crate::store::{Durability, StagedDirectory};
+use crate::store::{Durability, Location, NewFile, NewFolder, Part};
 
-/// The data files that are complete, by name.
-#[derive(Debug, Default)]
-pub(super) struct FinishedFiles(Mutex<BTreeMap<String, Sha256Digest>>);
+/// The folder of the archive, and the data files that are complete in it.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) folder: NewFolder,
+    finished: Mutex<BTreeMap<String, Sha256Digest>>,
+}
 
-impl FinishedFiles {
+impl Files {
     /// Notes that a file is complete.
     pub(super) fn record(&self, name: String, digest: Sha256Digest) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, digest);
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner).insert(name, digest);
     }
 
     fn take_all(&self) -> BTreeMap<String, Sha256Digest> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.finished.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Destination for FinishedFiles {
+impl Destination for Files {
     /// The file stays where it was written.
-    fn take(&self, _file: File, summary: &mut DataFileSummary) -> Result<()> {
+    fn take(&self, file: NewFile, summary: &mut DataFileSummary) -> Result<()> {
+        self.folder.keep(&summary.file, file)?;
         self.record(summary.file.clone(), summary.sha256);
         Ok(())
     }
@@ -47,26 +50,37 @@ impl Destination for FinishedFiles {
 /// A directory archive in the making.
 #[derive(Debug)]
 pub struct DirectoryWriter {
-    staged: StagedDirectory,
     toc: Arc<Toc>,
     compression: Compression,
-    files: Arc<FinishedFiles>,
+    files: Arc<Files>,
+    /// Where pieces of data wait when it cannot be in the folder.
+    spool_folder: PathBuf,
 }
 
 impl DirectoryWriter {
-    /// Begins an archive at `path`.
+    /// Begins an archive.
     ///
     /// # Errors
     ///
-    /// Those of [`StagedDirectory::create`].
-    pub fn create(path: &Path, toc: Arc<Toc>, compression: Compression) -> Result<Self> {
-        let staged = StagedDirectory::create(path)?;
-        Ok(DirectoryWriter { staged, toc, compression, files: Arc::default() })
+    /// Those of [`NewFolder::create`].
+    pub fn create(
+        location: &Location,
+        durability: Durability,
+        spool_folder: &Path,
+        toc: Arc<Toc>,
+        compression: Compression,
+    ) -> Result<Self> {
+        let folder = NewFolder::create(location, TOC_FILE, durability)?;
+        let spool_folder = folder.spool_folder().unwrap_or(spool_folder).to_owned();
+        let files = Arc::new(Files { folder, finished: Mutex::default() });
+        Ok(DirectoryWriter { toc, compression, files, spool_folder })
     }
+}
 
-    /// Chooses whether finishing waits for the disk, as it does otherwise.
-    pub fn with_durability(self, durability: Durability) -> Self {
-        DirectoryWriter { staged: self.staged.with_durability(durability), ..self }
+impl Drop for DirectoryWriter {
+    /// A run that fails leaves nothing, also while somebody still holds a data file.
+    fn drop(&mut self) {
+        self.files.folder.give_up();
     }
 }
 
@@ -74,18 +88,13 @@ impl ArchiveWriter for DirectoryWriter {
     fn data_file(&self, dump_id: DumpId) -> Result<DataFileWriter> {
         let name = format!("{dump_id}.dat{}", self.compression.algorithm.suffix());
         let shown = self.shown(&name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(self.staged.path().join(&name))
-            .context(ErrorKind::Storage, || format!("could not create \"{}\"", shown.display()))?;
+        let file = self.files.folder.file(&name)?;
         Ok(DataFileWriter::new(DataTarget {
             dump_id,
             name,
             shown,
             file,
-            spool_folder: self.staged.path().to_owned(),
+            spool_folder: self.spool_folder.clone(),
             codec: BlockCodec::file(self.compression),
             destination: self.files.clone(),
         }))
@@ -96,13 +105,11 @@ impl ArchiveWriter for DirectoryWriter {
         let list = entry.and_then(toc::data_file_name).ok_or_else(|| {
             Error::new(ErrorKind::Internal, format!("entry {dump_id} has no large objects"))
         })?;
-        let folders = (self.staged.path().to_owned(), self.staged.final_path().to_owned());
         let codec = BlockCodec::file(self.compression);
-        let files = self.files.clone();
-        Ok(Box::new(DirectoryLargeObjects::new(dump_id, list, folders, codec, files)))
+        Ok(Box::new(DirectoryLargeObjects::new(dump_id, list, codec, self.files.clone())))
     }
 
-    fn finish(self: Box<Self>, manifest: Option<Manifest>) -> Result<()> {
+    fn finish(mut self: Box<Self>, manifest: Option<Manifest>) -> Result<()> {
         let files = self.files.take_all();
         let Toc { header, entries } = &*self.toc;
         self.check(header, entries, &files)?;
@@ -123,7 +130,10 @@ impl ArchiveWriter for DirectoryWriter {
             self.write_file(MANIFEST_FILE, |out| manifest.write(out).map(|_| ()))?;
             self.read_back(&manifest)?;
         }
-        self.staged.commit(TOC_FILE)
+        let files = Arc::get_mut(&mut self.files).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "somebody still writes to the archive")
+        })?;
+        files.folder.commit()
     }
 }
 
@@ -162,20 +172,19 @@ impl DirectoryWriter {
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(Sha256Digest, u64)> {
-        let written = File::create_new(self.staged.path().join(name)).and_then(|file| {
-            let mut out = HashingWriter::new(BufWriter::with_capacity(1 << 18, file));
-            write(&mut out)?;
-            out.flush()?;
-            let (_, digest, bytes) = out.finish();
-            Ok((digest, bytes))
-        });
-        written.map_err(|error| self.storage(name, error))
+        let mut file = self.files.folder.file(name)?;
+        let mut out = HashingWriter::new(BufWriter::with_capacity(1 << 18, &mut file));
+        let written = write(&mut out).and_then(|()| out.flush());
+        written.map_err(|error| self.storage(name, error))?;
+        let (buffer, digest, bytes) = out.finish();
+        drop(buffer);
+        self.files.folder.keep(name, file)?;
+        Ok((digest, bytes))
     }
 
     fn read_back(&self, manifest: &Manifest) -> Result<()> {
-        let bytes = std::fs::read(self.staged.path().join(MANIFEST_FILE))
-            .map_err(|error| self.storage(MANIFEST_FILE, error))?;
-        if Manifest::read(&bytes)? != *manifest {
+        let content = self.files.folder.content(MANIFEST_FILE)?;
+        if Manifest::read_file(Part::whole(content).open())? != *manifest {
             return Err(Error::new(
                 ErrorKind::Integrity,
                 format!("\"{}\" reads back differently", self.shown(MANIFEST_FILE).display()),
@@ -185,7 +194,7 @@ impl DirectoryWriter {
     }
 
     fn shown(&self, name: &str) -> PathBuf {
-        self.staged.final_path().join(name)
+        self.files.folder.shown(name)
     }
 
     fn storage(&self, name: &str, source: std::io::Error) -> Error {

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use super::{SCRIPT, TarReader};
 use crate::archive::check::{CheckFinding, ContainerChecked, FindingKind};
 use crate::archive::reader::{ArchiveReader, ManifestState};
-use crate::archive::stored_data::Slice;
 use crate::archive::{single_file, toc};
 use crate::codec::HashingReader;
 use crate::error::Result;
+use crate::store::Part;
 
 /// Checks everything that is not data.
 pub(super) fn check(archive: &TarReader) -> Result<ContainerChecked> {
@@ -51,8 +52,8 @@ pub(super) fn check(archive: &TarReader) -> Result<ContainerChecked> {
     if let ManifestState::Valid(manifest) = archive.manifest_state()
         && let Some(expected) = manifest.archive_sha256
     {
-        let slice = Slice { file: archive.file.clone(), offset: 0, end: u64::MAX };
-        let mut reader = HashingReader::new(io::BufReader::with_capacity(1 << 18, slice));
+        let whole = Part::whole(Arc::clone(&archive.content)).open();
+        let mut reader = HashingReader::new(io::BufReader::with_capacity(1 << 18, whole));
         let whole = io::copy(&mut reader, &mut io::sink());
         if whole.is_err() || reader.finish().0 != expected {
             let what = "the SHA-256 of the whole file differs".to_owned();

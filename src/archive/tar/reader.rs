@@ -15,12 +15,13 @@ use crate::archive::reader::{
     ArchiveReader, LargeObjectFile, ManifestState, Named, read_large_object_list,
 };
 use crate::archive::single_file::Beside;
-use crate::archive::stored_data::{Layout, Slice, StoredData};
+use crate::archive::stored_data::{Layout, StoredData};
 use crate::archive::toc::{self, Toc};
 use crate::archive::{ArchiveFormat, ArchiveHeader, Manifest};
 use crate::codec::{Algorithm, HashingReader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
+use crate::store::{Content, FileContent, Part};
 
 /// Ten million large objects and a million tables are fewer.
 const MEMBERS_MAX: usize = 20_000_000;
@@ -29,7 +30,7 @@ const MEMBERS_MAX: usize = 20_000_000;
 #[derive(Debug)]
 pub struct TarReader {
     path: PathBuf,
-    pub(super) file: Arc<File>,
+    pub(super) content: Arc<dyn Content>,
     pub(super) members: Members,
     toc: Toc,
     manifest: ManifestState,
@@ -125,7 +126,8 @@ impl TarReader {
     ) -> Result<Self> {
         let bytes = file.metadata().map_err(|error| storage(path, error))?.len();
         let members = Members::find(&file, bytes).map_err(|error| storage(path, error))?;
-        let file = Arc::new(file);
+        let content = FileContent::new(file).map_err(|error| storage(path, error))?;
+        let content: Arc<dyn Content> = Arc::new(content);
         let shown = path.display();
         let Some(&(offset, bytes)) = members.by_name.get(toc::TOC_FILE) else {
             let mut error = Error::new(
@@ -137,8 +139,8 @@ impl TarReader {
             }
             return Err(error);
         };
-        let slice = Slice { file: Arc::clone(&file), offset, end: offset + bytes };
-        let mut input = HashingReader::new(slice);
+        let part = Part::between(Arc::clone(&content), offset, offset + bytes);
+        let mut input = HashingReader::new(part.open());
         let toc = toc::read(
             io::BufReader::with_capacity(1 << 18, &mut input),
             ArchiveFormat::Tar,
@@ -146,7 +148,7 @@ impl TarReader {
         )?;
         let (digest, bytes) = input.finish();
         let manifest = ManifestState::judge(manifest, &toc, digest, bytes);
-        Ok(TarReader { path: path.to_owned(), file, members, toc, manifest })
+        Ok(TarReader { path: path.to_owned(), content, members, toc, manifest })
     }
 
     fn list_name(&self, entry: &TocEntry) -> String {
@@ -155,7 +157,7 @@ impl TarReader {
 
     fn member(&self, name: &str) -> Option<StoredData> {
         let &(offset, bytes) = self.members.by_name.get(name)?;
-        let bytes = Slice { file: Arc::clone(&self.file), offset, end: offset + bytes };
+        let bytes = Part::between(Arc::clone(&self.content), offset, offset + bytes);
         Some(StoredData { bytes, algorithm: Algorithm::None, layout: Layout::Plain })
     }
 

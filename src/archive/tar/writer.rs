@@ -25,6 +25,7 @@ use crate::archive::{
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::DumpId;
+use crate::store::NewFile;
 
 /// A tar archive in the making.
 #[derive(Debug)]
@@ -158,7 +159,8 @@ impl State {
 }
 
 impl Destination for Out {
-    fn take(&self, content: File, summary: &mut DataFileSummary) -> Result<()> {
+    fn take(&self, file: NewFile, summary: &mut DataFileSummary) -> Result<()> {
+        let content = file.on_disk()?;
         self.add(summary.dump_id, Waiting::Rows { name: summary.file.clone(), content })
     }
 }
@@ -171,7 +173,7 @@ impl ArchiveWriter for TarWriter {
             dump_id,
             name: format!("{dump_id}.dat"),
             shown: self.out.shown.clone(),
-            file,
+            file: NewFile::Disk(file),
             spool_folder: folder.clone(),
             codec: BlockCodec::file(Compression::NONE),
             destination: self.out.clone(),

@@ -317,7 +317,7 @@ impl Tour<'_> {
 
     fn verify_options(&self, archive: &Path, against: Option<ConnectParams>) -> VerifyOptions {
         VerifyOptions {
-            archive: archive.to_owned(),
+            archive: archive.into(),
             // The bytes were decoded in the step before.
             depth: if against.is_some() { Depth::Quick } else { Depth::Full },
             against,

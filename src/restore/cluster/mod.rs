@@ -209,7 +209,7 @@ impl ClusterRestorePlan {
                 DatabaseStep::PassOver => continue,
             };
             let options = RestoreOptions {
-                archive,
+                archive: archive.into(),
                 connection: match creates {
                     true => connection.clone(),
                     false => connection.with_database(&database),

@@ -1,5 +1,6 @@
 //! Dumping real databases: equality with the stock tools, the races, the failures.
 
+mod bucket;
 mod catalogs;
 mod content;
 mod encodings;

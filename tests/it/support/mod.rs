@@ -45,6 +45,7 @@
 //!
 //! **Damage**: [`damage`] flips, truncates and removes, on copies. **Text**: [`filters`] are for insta.
 
+pub(crate) mod bucket;
 pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod damage;

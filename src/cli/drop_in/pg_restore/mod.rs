@@ -74,7 +74,7 @@ fn restore(request: Request, world: &World, reporter: &Arc<Reporter>) -> Result<
     let input = Input::find(request.archive.as_deref(), world)?;
     let format = input.check_format(request.format)?;
     let contents = ContentsRequest {
-        archive: input.path.clone(),
+        archive: input.path.clone().into(),
         list: request.use_list.as_deref().map(text::path),
         selection: request.selection.clone(),
     };
