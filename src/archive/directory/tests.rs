@@ -245,7 +245,7 @@ fn files_are_found_by_their_suffix() {
 #[test]
 fn what_is_not_an_archive_is_named() {
     let folder = tempfile::tempdir().expect("temp");
-    let missing = open(&folder.path().join("nothing")).err().expect("missing");
+    let missing = open(folder.path().join("nothing")).err().expect("missing");
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     let empty = open(folder.path()).err().expect("empty directory");
     assert!(empty.message().ends_with("(\"toc.dat\" does not exist)"), "{empty}");
@@ -267,7 +267,7 @@ fn what_is_not_an_archive_is_named() {
 fn archives_of_pg_dump_are_read_in_every_codec() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/archives");
     for name in ["pg15-none", "pg15-gzip", "pg18-none", "pg18-gzip", "pg18-lz4", "pg18-zstd"] {
-        let reader = open(&root.join(name)).expect(name);
+        let reader = open(root.join(name)).expect(name);
         assert!(matches!(reader.manifest_state(), ManifestState::NotExpected));
         reader.require_manifest().expect("pg_dump writes none");
         let with_data = reader.entries().iter().enumerate().filter(|(_, entry)| entry.has_data);

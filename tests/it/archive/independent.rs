@@ -38,7 +38,7 @@ fn assert_same(ours: &TocEntry, theirs: &libpgdump::Entry) {
 #[test]
 fn libpgdump_reads_the_same_entries() {
     for name in FIXTURES {
-        let ours = open(&fixture(name)).expect("opens");
+        let ours = open(fixture(name)).expect("opens");
         // Written again here, in the newest version.
         let folder = tempfile::tempdir().expect("temp");
         let copy = folder.path().join(name);

@@ -74,7 +74,7 @@ fn versions_formats_and_codecs_are_told() {
         "every archive is in the table"
     );
     for (name, minor, format, algorithm) in ARCHIVES {
-        let archive = open(&fixture(name)).expect(name);
+        let archive = open(fixture(name)).expect(name);
         let header = archive.header();
         let found = (header.version.minor, header.format, header.algorithm);
         assert_eq!(found, (minor, format, algorithm), "{name}");

@@ -137,7 +137,7 @@ fn a_bucket_that_stumbles_is_asked_again() {
     // Every second request fails in a way that passes.
     bucket.when(move |_, _| {
         let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        (number % 2 == 0).then_some(if number % 4 == 0 {
+        number.is_multiple_of(2).then_some(if number.is_multiple_of(4) {
             Trouble::Status(503)
         } else {
             Trouble::Silence

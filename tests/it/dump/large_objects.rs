@@ -247,7 +247,7 @@ async fn who_may_not_read_the_table_reads_by_functions_or_is_refused() {
         run(as_reader("functions")).await.expect("a dump by functions");
         run(options(&database, &world.path("pages"))).await.expect("a dump by pages");
         let bytes = |name: &str| {
-            let archive = archive::open(&world.path(name)).expect("an archive");
+            let archive = archive::open(world.path(name)).expect("an archive");
             let manifest = archive.manifest().expect("a manifest");
             let objects = manifest.large_objects.iter().flat_map(|entry| &entry.objects);
             objects.map(|object| (object.oid, object.raw_bytes, object.hash)).collect::<Vec<_>>()
