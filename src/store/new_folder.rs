@@ -135,8 +135,8 @@ impl NewFolder {
     /// # Errors
     ///
     /// Those of [`StagedDirectory::commit`]; in a bucket [`ErrorKind::Storage`].
-    pub fn commit(&mut self) -> Result<()> {
-        match &mut self.place {
+    pub fn commit(&self) -> Result<()> {
+        match &self.place {
             Place::Disk(staged) => staged.appear(&self.last),
             Place::Bucket(objects) => objects.commit(),
         }

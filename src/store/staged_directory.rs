@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
@@ -28,7 +29,7 @@ pub struct StagedDirectory {
     place: PathBuf,
     parent: PathBuf,
     in_place: bool,
-    committed: bool,
+    committed: AtomicBool,
     durability: Durability,
     /// The lock on `work`, and on the existing directory when it is filled in place.
     _locks: Vec<File>,
@@ -63,7 +64,7 @@ impl StagedDirectory {
             place: place.path,
             parent: place.parent,
             in_place: false,
-            committed: false,
+            committed: AtomicBool::new(false),
             durability: Durability::default(),
             _locks: vec![lock],
         })
@@ -87,7 +88,7 @@ impl StagedDirectory {
             place: place.path,
             parent: place.parent,
             in_place: true,
-            committed: false,
+            committed: AtomicBool::new(false),
             durability: Durability::default(),
             _locks: vec![lock, folder_lock],
         })
@@ -118,12 +119,12 @@ impl StagedDirectory {
     ///
     /// [`ErrorKind::Storage`] when the disk fails; [`ErrorKind::Refused`] when something has appeared
     /// under the name in the meantime. In both cases nothing is there under the name.
-    pub fn commit(mut self, last: &str) -> Result<()> {
+    pub fn commit(self, last: &str) -> Result<()> {
         self.appear(last)
     }
 
     /// As [`StagedDirectory::commit`], for who cannot give it away.
-    pub(super) fn appear(&mut self, last: &str) -> Result<()> {
+    pub(super) fn appear(&self, last: &str) -> Result<()> {
         let mut names = Vec::new();
         let listing =
             std::fs::read_dir(&self.work).map_err(|error| storage(&self.work, "list", error))?;
@@ -143,7 +144,7 @@ impl StagedDirectory {
                 moved.push(target);
             }
             lock::remove(&self.work);
-            self.committed = true;
+            self.committed.store(true, Ordering::Release);
             return self.sync_names(&self.place);
         }
         rename_new(&self.work, &self.place).map_err(|error| match error.kind() {
@@ -152,13 +153,13 @@ impl StagedDirectory {
             }
             _ => storage(&self.place, "move into place", error),
         })?;
-        self.committed = true;
+        self.committed.store(true, Ordering::Release);
         self.sync_names(&self.parent)
     }
 
     /// Removes everything, unless it has appeared.
     pub(super) fn give_up(&self) {
-        if !self.committed {
+        if !self.committed.load(Ordering::Acquire) {
             lock::remove(&self.work);
         }
     }

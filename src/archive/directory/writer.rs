@@ -109,7 +109,7 @@ impl ArchiveWriter for DirectoryWriter {
         Ok(Box::new(DirectoryLargeObjects::new(dump_id, list, codec, self.files.clone())))
     }
 
-    fn finish(mut self: Box<Self>, manifest: Option<Manifest>) -> Result<()> {
+    fn finish(self: Box<Self>, manifest: Option<Manifest>) -> Result<()> {
         let files = self.files.take_all();
         let Toc { header, entries } = &*self.toc;
         self.check(header, entries, &files)?;
@@ -130,10 +130,7 @@ impl ArchiveWriter for DirectoryWriter {
             self.write_file(MANIFEST_FILE, |out| manifest.write(out).map(|_| ()))?;
             self.read_back(&manifest)?;
         }
-        let files = Arc::get_mut(&mut self.files).ok_or_else(|| {
-            Error::new(ErrorKind::Internal, "somebody still writes to the archive")
-        })?;
-        files.folder.commit()
+        self.files.folder.commit()
     }
 }
 
