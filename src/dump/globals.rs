@@ -86,20 +86,28 @@ pub struct Globals {
 pub async fn globals(options: &GlobalsOptions, progress: &ProgressHandle) -> Result<Globals> {
     let session = Session::connect(&options.connection).await?;
     set_up(&session, options).await?;
-    let passwords = passwords(&session, options.passwords).await?;
+    let globals = read_globals(&session, options, progress).await?;
+    session.close().await;
+    Ok(globals)
+}
+
+/// Reads the globals over a session that is set up, in its transaction.
+pub(super) async fn read_globals(
+    session: &Session,
+    options: &GlobalsOptions,
+    progress: &ProgressHandle,
+) -> Result<Globals> {
+    let passwords = passwords(session, options.passwords).await?;
     if options.passwords == PasswordChoice::IfAllowed && passwords == RolePasswords::Omit {
         progress.warning(
             "the passwords of the roles are left out: only superusers may read them \
              (as with --no-role-passwords)",
         );
     }
-    let excluded = matching_databases(
-        &session,
-        &options.exclude_databases,
-        pattern_encoding(options.fidelity),
-    )
-    .await?;
-    let cluster = read_cluster(&session, passwords).await?;
+    let excluded =
+        matching_databases(session, &options.exclude_databases, pattern_encoding(options.fidelity))
+            .await?;
+    let cluster = read_cluster(session, passwords).await?;
     if options.fidelity == Fidelity::Corrected {
         // pg_dumpall passes over them in silence, and nobody misses them until the restore.
         for name in cluster.closed_databases.iter().filter(|name| !excluded.contains(*name)) {
@@ -110,7 +118,6 @@ pub async fn globals(options: &GlobalsOptions, progress: &ProgressHandle) -> Res
         }
     }
     let server_version = session.version_text();
-    session.close().await;
     let script =
         cluster::globals(&cluster, &options.ddl, &mut |warning| progress.warning(&warning))?;
     let (excluded, databases) =

@@ -10,6 +10,7 @@ use std::path::Path;
 use bytesize::ByteSize;
 use serde::{Serialize, Serializer};
 
+use super::globals::{Globals, GlobalsOptions, read_globals};
 use super::insert_shapes;
 use super::large_objects::{self, PlannedLargeObjects};
 use super::options::DumpOptions;
@@ -42,6 +43,18 @@ pub struct DumpPlan {
     pub(super) reading: LargeObjectReading,
     pub(super) pieces: Vec<Piece>,
     pub(super) warnings: Vec<String>,
+}
+
+impl DumpPlan {
+    /// Reads what the databases of the server share: in the snapshot of the dump, and over its session, since a role
+    /// may be allowed no second one. Connection, role and encoding of the options are not used.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::dump::globals`]; the dump cannot be run then.
+    pub async fn globals(&self, options: &GlobalsOptions) -> Result<Globals> {
+        read_globals(&self.keeper.session, options, &self.progress).await
+    }
 }
 
 /// A table whose rows are dumped.

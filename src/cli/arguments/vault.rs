@@ -77,6 +77,7 @@ pub(in crate::cli) struct RetentionArguments {
 Examples:
   DATABASE_URL=postgres://backup@db.example/shop pgark backup
   pgark backup shop blog --repo /backups
+  pgark backup --all --exclude-database 'test*'
   pgark backup shop --type pre-migration --hold 'migration 12'
   pgark backup shop --keep-daily 14d --keep-weekly 8w
   pgark backup shop --dry-run")]
@@ -84,6 +85,14 @@ pub(in crate::cli) struct BackupArguments {
     /// Databases to back up [default: the one of the connection]
     #[arg(value_name = "DBNAME")]
     pub(in crate::cli) databases: Vec<String>,
+
+    /// Back up every database of the server that accepts connections, each for itself
+    #[arg(long, conflicts_with = "databases")]
+    pub(in crate::cli) all: bool,
+
+    /// With --all, leave out these databases (can be repeated)
+    #[arg(long, value_name = "PATTERN", conflicts_with = "databases")]
+    pub(in crate::cli) exclude_database: Vec<String>,
 
     /// What the backup is made for [default: auto]
     ///
@@ -263,7 +272,7 @@ pub(in crate::cli) struct PruneArguments {
     pub(in crate::cli) output: OutputArguments,
 }
 
-/// Say something about a backup: that it is good, that it must stay, that no more will come
+/// Say of a backup that it is good, that it must stay, or that it is the last
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

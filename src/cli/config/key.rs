@@ -72,6 +72,8 @@ use self::Section::{Job, Repo, Source};
 pub(in crate::cli) const KEYS: &[Key] = &[
     key("connection", "dbname", Source, None, &[("DATABASE_URL", Same)]),
     key("databases", "databases", Source, None, &[]),
+    key("all_databases", "all", Source, Some("false"), &[]),
+    key("exclude_databases", "exclude-database", Source, None, &[]),
     key("role", "role", Source, None, &[]),
     key("exclude_schemas", "exclude-schema", Source, None, &[]),
     key("exclude_tables", "exclude-table", Source, None, &[]),

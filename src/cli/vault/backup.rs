@@ -1,5 +1,6 @@
 //! `pgark backup`: from what was typed to [`BackupOptions`], and the run.
 
+use super::settings::Making;
 use super::{seed, settings, text, worker};
 use crate::cli::arguments::{BackupArguments, TypeArgument};
 use crate::cli::config::Settings;
@@ -15,7 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Interrupt;
 use crate::select::{SelectionRequest, TablePattern};
 use crate::vault::backup::{
-    self, Afterwards, BackupOptions, BackupReport, RetentionChoice, TypeChoice, VerificationChoice,
+    self, Afterwards, BackupOptions, BackupReport, DatabaseChoice, FailedBackup, RetentionChoice,
+    TypeChoice, VerificationChoice,
 };
 
 pub(in crate::cli) async fn run(
@@ -42,7 +44,8 @@ pub(in crate::cli) async fn run(
     if arguments.dry_run {
         plan.rehearse(interrupt).await?;
         display.close();
-        return output::result(&plan, arguments.output.json, ToString::to_string);
+        output::result(&plan, arguments.output.json, ToString::to_string)?;
+        return all_of_them(&plan.failed, plan.backups.len());
     }
     let report = plan.run(interrupt).await?;
     display.close();
@@ -52,9 +55,6 @@ pub(in crate::cli) async fn run(
 
 fn with_connection(options: &BackupOptions, params: ConnectParams) -> BackupOptions {
     let mut options = options.clone();
-    if let Some(globals) = &mut options.globals {
-        globals.connection = params.clone();
-    }
     options.dump.connection = params;
     options
 }
@@ -66,16 +66,15 @@ fn options(
 ) -> Result<BackupOptions> {
     let making = settings::making(settings)?;
     let retention = settings::retention(settings)?;
-    // A database that was typed is the one that is meant, whatever the file lists.
-    let databases = match arguments.connection.dbname.is_some() && arguments.databases.is_empty() {
-        true => Vec::new(),
-        false => making.databases,
-    };
     let connection = settings::connection(settings, &arguments.connection, world)?;
-    let connection = match databases.first() {
+    let databases = databases(arguments, &making)?;
+    let connection = match &databases {
         // The first is as good as any for the questions that no database is asked in particular.
-        Some(first) => connection.with_database(first),
-        None => connection,
+        DatabaseChoice::Named(names) => match names.first() {
+            Some(first) => connection.with_database(first),
+            None => connection,
+        },
+        _ => connection,
     };
     let globals = GlobalsOptions {
         passwords: match making.role_passwords {
@@ -133,14 +132,26 @@ fn options(
     })
 }
 
+/// Which databases are meant: what was typed comes before what the file lists.
+fn databases(arguments: &BackupArguments, making: &Making) -> Result<DatabaseChoice> {
+    let typed = !arguments.databases.is_empty();
+    let one_is_typed = arguments.connection.dbname.is_some() && !typed;
+    if arguments.all || (making.all_databases && !typed && !one_is_typed) {
+        return Ok(DatabaseChoice::AllBut(making.exclude_databases.clone()));
+    }
+    if !arguments.exclude_database.is_empty() {
+        let message = "--exclude-database leaves databases out of --all, which is not asked for";
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    if one_is_typed || making.databases.is_empty() {
+        return Ok(DatabaseChoice::OfConnection);
+    }
+    Ok(DatabaseChoice::Named(making.databases.clone()))
+}
+
 /// Turns what a person must know of at once into a failure, although backups were made.
 fn verdict(report: &BackupReport) -> Result<()> {
-    if let Some(first) = report.failed.first() {
-        let all = report.failed.len() + report.backups.len();
-        let message = format!("{} of {all} databases could not be backed up", report.failed.len());
-        return Err(Error::new(ErrorKind::Partial, message)
-            .with_source(std::io::Error::other(format!("{}: {}", first.database, first.message))));
-    }
+    all_of_them(&report.failed, report.backups.len())?;
     for backup in &report.backups {
         let id = &backup.record.id;
         if let Some(Afterwards { kind, message, .. }) = &backup.afterwards {
@@ -159,4 +170,13 @@ fn verdict(report: &BackupReport) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Fails when some of several databases could not be backed up.
+fn all_of_them(failed: &[FailedBackup], others: usize) -> Result<()> {
+    let Some(first) = failed.first() else { return Ok(()) };
+    let all = failed.len() + others;
+    let message = format!("{} of {all} databases could not be backed up", failed.len());
+    Err(Error::new(ErrorKind::Partial, message)
+        .with_source(std::io::Error::other(format!("{}: {}", first.database, first.message))))
 }

@@ -109,6 +109,8 @@ pub(super) fn retention(settings: &Settings) -> Result<Retention> {
 /// How a backup is made, as far as it can be set.
 pub(super) struct Making {
     pub(super) databases: Vec<String>,
+    pub(super) all_databases: bool,
+    pub(super) exclude_databases: Vec<String>,
     pub(super) backup_type: TypeArgument,
     pub(super) verify: bool,
     pub(super) globals: bool,
@@ -126,6 +128,8 @@ pub(super) struct Making {
 pub(super) fn type_backup(settings: &mut Settings, arguments: &BackupArguments) {
     type_retention(settings, &arguments.retention);
     settings.typed("databases", &arguments.databases);
+    settings.typed("all_databases", arguments.all.then_some(true));
+    settings.typed("exclude_databases", &arguments.exclude_database);
     settings.typed("exclude_schemas", &arguments.exclude_schema);
     settings.typed("exclude_tables", &arguments.exclude_table);
     settings.typed("exclude_table_data", &arguments.exclude_table_data);
@@ -144,6 +148,8 @@ pub(super) fn making(settings: &Settings) -> Result<Making> {
     let text = |name| settings.text(name).map(str::to_owned);
     Ok(Making {
         databases: settings.list("databases"),
+        all_databases: settings.flag("all_databases")?,
+        exclude_databases: settings.list("exclude_databases"),
         backup_type: settings
             .parsed("type", str::parse::<TypeArgument>)?
             .unwrap_or(TypeArgument::Auto),

@@ -1,8 +1,8 @@
 //! Making a backup: options, plan, report.
 //!
 //! ```text
-//! preflight -> lock -> dump -> globals -> verification -> backup.json -> its name -> read back -> retention
-//!                      '------- under a hidden name, in the repository -------'
+//! preflight -> lock -> snapshot -> globals, dump -> verification -> backup.json -> its name -> read back -> retention
+//!                      '---------- under a hidden name, in the repository ---------'
 //! ```
 //!
 //! A backup gets its name when it is complete and proved. Whatever ends a run earlier leaves the older backups
@@ -16,7 +16,7 @@ mod report;
 mod run;
 mod space;
 
-pub use options::{BackupOptions, RetentionChoice, TypeChoice, VerificationChoice};
+pub use options::{BackupOptions, DatabaseChoice, RetentionChoice, TypeChoice, VerificationChoice};
 pub use plan::{BackupPlan, PlannedBackup, plan};
 pub use report::{Afterwards, BackupReport, FailedBackup, MadeBackup};
 pub(super) use space::free;

@@ -13,13 +13,13 @@ use crate::vault::seed::Seed;
 pub struct BackupOptions {
     /// The folder of the repository; it is made when it is not there.
     pub repository: PathBuf,
-    /// The databases; empty for the one that the connection names.
-    pub databases: Vec<String>,
+    /// The databases.
+    pub databases: DatabaseChoice,
     /// What the backup is made for.
     pub backup_type: TypeChoice,
     /// How each database is dumped, its moment the one of the run; database and output are replaced.
     pub dump: DumpOptions,
-    /// How roles and tablespaces are read; `None` leaves them out.
+    /// How roles and tablespaces are read, over the session of each dump; `None` leaves them out.
     pub globals: Option<GlobalsOptions>,
     /// Whether the archive is read again before the backup counts.
     pub verification: VerificationChoice,
@@ -33,6 +33,17 @@ pub struct BackupOptions {
     pub worker: Worker,
     /// Where the random digits of names come from.
     pub seed: Seed,
+}
+
+/// Which databases are backed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseChoice {
+    /// The one that the connection names.
+    OfConnection,
+    /// These.
+    Named(Vec<String>),
+    /// All of the server that accept connections, but for those that match a pattern.
+    AllBut(Vec<String>),
 }
 
 /// What a backup is made for.

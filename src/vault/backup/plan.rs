@@ -7,11 +7,12 @@ use bytesize::ByteSize;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::options::{BackupOptions, TypeChoice};
+use super::options::{BackupOptions, DatabaseChoice, TypeChoice};
 use super::preflight::{SourceFacts, check_folder};
+use super::report::FailedBackup;
 use super::space;
-use crate::dump;
-use crate::error::Result;
+use crate::dump::{self, GlobalsOptions, PasswordChoice};
+use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::vault::backup_type::BackupType;
 use crate::vault::id::BackupId;
@@ -30,6 +31,8 @@ pub struct BackupPlan {
     pub verified: bool,
     /// The backups that would be made.
     pub backups: Vec<PlannedBackup>,
+    /// The databases of which none can be made.
+    pub failed: Vec<FailedBackup>,
     #[serde(skip)]
     pub(super) options: BackupOptions,
     #[serde(skip)]
@@ -62,38 +65,76 @@ pub struct PlannedBackup {
 ///
 /// # Errors
 ///
-/// [`crate::ErrorKind::Connection`] when a database cannot be reached, [`crate::ErrorKind::Refused`] when the
-/// repository cannot be written to or has no room.
+/// [`ErrorKind::Connection`] when the server cannot be reached, [`ErrorKind::Refused`] when the repository cannot be
+/// written to or has no room. That one of several databases cannot be backed up is part of the plan.
 pub async fn plan(options: BackupOptions, progress: ProgressHandle) -> Result<BackupPlan> {
     check_folder(&options.repository)?;
-    let mut options = options;
-    if options.databases.is_empty() {
-        options.databases.push(options.dump.connection.database().to_owned());
-    }
+    let databases = databases(&options, &progress).await?;
     let now = options.dump.started.with_timezone(&Utc);
     let mut backups = Vec::new();
-    for database in &options.databases {
-        let facts = SourceFacts::read(&options.dump.connection.with_database(database)).await?;
-        let known = Known::read(&options, database, &facts)?;
-        let planned = PlannedBackup {
-            database: database.clone(),
-            backup_type: known.type_now(&options, now),
-            server_version: facts.server_version,
-            database_bytes: facts.database_bytes,
-            needed_bytes: space::needed(facts.database_bytes, known.newest_proved()),
-            free_bytes: space::free(&options.repository),
-            excluded: Excluded::of(&options.dump.selection),
-            before: known.newest_proved().map(|before| before.id().clone()),
-        };
-        space::check(&options.repository, planned.needed_bytes)?;
-        backups.push(planned);
+    let mut failures: Vec<(String, Error)> = Vec::new();
+    for database in databases {
+        match planned(&options, &database, now).await {
+            Ok(planned) => backups.push(planned),
+            Err(error) => failures.push((database, error)),
+        }
     }
+    if backups.is_empty()
+        && let Some((_, first)) = failures.pop()
+    {
+        return Err(first);
+    }
+    // They are made one after the other in the same place.
+    let needed = backups.iter().map(|backup| backup.needed_bytes).sum();
+    space::check(&options.repository, needed)?;
     Ok(BackupPlan {
         repository: options.repository.clone(),
         verified: options.verification == super::VerificationChoice::Full,
         backups,
+        failed: failures.iter().map(|(name, error)| FailedBackup::of(name, error)).collect(),
         options,
         progress,
+    })
+}
+
+/// Finds out which databases are meant.
+async fn databases(options: &BackupOptions, progress: &ProgressHandle) -> Result<Vec<String>> {
+    let connection = &options.dump.connection;
+    match &options.databases {
+        DatabaseChoice::OfConnection => Ok(vec![connection.database().to_owned()]),
+        DatabaseChoice::Named(names) => Ok(names.clone()),
+        DatabaseChoice::AllBut(patterns) => {
+            let globals = GlobalsOptions {
+                passwords: PasswordChoice::Never,
+                role: options.dump.role.clone(),
+                exclude_databases: patterns.clone(),
+                ..GlobalsOptions::new(connection.clone())
+            };
+            let found = dump::globals(&globals, progress).await?.databases;
+            match found.is_empty() {
+                false => Ok(found),
+                true => Err(Error::new(ErrorKind::NotFound, "no database of the server is left")),
+            }
+        }
+    }
+}
+
+async fn planned(
+    options: &BackupOptions,
+    database: &str,
+    now: DateTime<Utc>,
+) -> Result<PlannedBackup> {
+    let facts = SourceFacts::read(&options.dump.connection.with_database(database)).await?;
+    let known = Known::read(options, database, &facts)?;
+    Ok(PlannedBackup {
+        database: database.to_owned(),
+        backup_type: known.type_now(options, now),
+        server_version: facts.server_version,
+        database_bytes: facts.database_bytes,
+        needed_bytes: space::needed(facts.database_bytes, known.newest_proved()),
+        free_bytes: space::free(&options.repository),
+        excluded: Excluded::of(&options.dump.selection),
+        before: known.newest_proved().map(|before| before.id().clone()),
     })
 }
 
@@ -198,6 +239,9 @@ impl fmt::Display for BackupPlan {
                 Some(before) => writeln!(f, "  newest     {before}")?,
                 None => writeln!(f, "  newest     none that is proved")?,
             }
+        }
+        for failed in &self.failed {
+            writeln!(f, "cannot make a backup of {}: {}", failed.database, failed.message)?;
         }
         Ok(())
     }

@@ -80,3 +80,14 @@ pub struct FailedBackup {
     /// What went wrong, with its causes.
     pub message: String,
 }
+
+impl FailedBackup {
+    /// Takes down a failure.
+    pub(super) fn of(database: &str, error: &Error) -> Self {
+        FailedBackup {
+            database: database.to_owned(),
+            code: error.kind().code(),
+            message: with_causes(error),
+        }
+    }
+}

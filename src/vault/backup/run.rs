@@ -15,8 +15,8 @@ use crate::archive::cluster::manifest_sha256;
 use crate::archive::{self, ArchiveReader};
 use crate::codec::{Sha256Digest, sha256};
 use crate::ddl::cluster::{header, trailer};
-use crate::dump::{self, DumpOptions, DumpReport};
-use crate::error::{Error, ErrorKind, Result, with_causes};
+use crate::dump::{self, DumpOptions, DumpPlan, DumpReport, GlobalsOptions};
+use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
 use crate::sql::text;
 use crate::store::{Durability, StagedDirectory, sweep_leftovers};
@@ -41,6 +41,16 @@ struct GlobalsScript {
     passwords: bool,
 }
 
+impl GlobalsScript {
+    /// Reads what the databases of the server share, as it was at the moment of a dump.
+    async fn read(dump: &DumpPlan, options: &GlobalsOptions) -> Result<GlobalsScript> {
+        let read = dump.globals(options).await?;
+        let script = format!("{}{}{}", header(), read.script, trailer());
+        let bytes = text::encode(&script).into_owned();
+        Ok(GlobalsScript { bytes, passwords: read.with_passwords })
+    }
+}
+
 impl BackupPlan {
     /// Makes the backups, one database after the other.
     ///
@@ -53,37 +63,29 @@ impl BackupPlan {
     /// failed, and no older one was dropped.
     pub async fn run(self, interrupt: &Interrupt) -> Result<BackupReport> {
         let began = Instant::now();
-        let BackupPlan { options, progress, .. } = self;
+        let BackupPlan { options, progress, backups, failed, .. } = self;
         let repository = Repository::create(&options.repository)?;
-        let globals = match &options.globals {
-            None => None,
-            Some(globals) => {
-                let read = dump::globals(globals, &progress).await?;
-                let script = format!("{}{}{}", header(), read.script, trailer());
-                let bytes = text::encode(&script).into_owned();
-                Some(GlobalsScript { bytes, passwords: read.with_passwords })
-            }
-        };
         let seed = options.seed.clone();
-        let databases = options.databases.clone();
-        let mut run = Run { options, repository, globals, progress, began, seed };
-        let mut report = BackupReport::default();
+        let count = backups.len() + failed.len();
+        let mut run = Run { options, repository, progress, began, seed };
+        let mut report = BackupReport { failed, ..BackupReport::default() };
+        for failed in &report.failed {
+            let FailedBackup { database, message, .. } = failed;
+            run.progress.warning(&format!("could not back up database \"{database}\": {message}"));
+        }
         let mut failures = Vec::new();
-        for database in &databases {
+        for database in backups.iter().map(|backup| &backup.database) {
             match run.back_up(database, interrupt).await {
                 Ok(made) => report.backups.push(made),
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
-                Err(error) if databases.len() == 1 => return Err(error),
+                Err(error) if count == 1 => return Err(error),
                 Err(error) => {
+                    let failed = FailedBackup::of(database, &error);
                     run.progress.warning(&format!(
                         "could not back up database \"{database}\": {}",
-                        with_causes(&error)
+                        failed.message
                     ));
-                    report.failed.push(FailedBackup {
-                        database: database.clone(),
-                        code: error.kind().code(),
-                        message: with_causes(&error),
-                    });
+                    report.failed.push(failed);
                     failures.push(error);
                 }
             }
@@ -91,8 +93,7 @@ impl BackupPlan {
         match failures.into_iter().next() {
             Some(first) if report.backups.is_empty() => {
                 return Err(first.context(format!(
-                    "none of the {} databases could be backed up; the first failure",
-                    databases.len()
+                    "none of the {count} databases could be backed up; the first failure"
                 )));
             }
             _ => {}
@@ -106,7 +107,6 @@ impl BackupPlan {
 struct Run {
     options: BackupOptions,
     repository: Repository,
-    globals: Option<GlobalsScript>,
     progress: ProgressHandle,
     began: Instant,
     seed: Seed,
@@ -153,8 +153,12 @@ impl Run {
             ..self.options.dump.clone()
         };
         let plan = dump::plan(options, self.progress.clone(), interrupt).await?;
+        let globals = match &self.options.globals {
+            Some(options) => Some(GlobalsScript::read(&plan, options).await?),
+            None => None,
+        };
         let dumped = plan.run(interrupt.clone()).await?;
-        if let Some(globals) = &self.globals {
+        if let Some(globals) = &globals {
             let path = staged.path().join(GLOBALS_FILE);
             write_private(&path, &globals.bytes, Durability::Unsynced)?;
         }
@@ -163,7 +167,7 @@ impl Run {
             self.verify(&archive, interrupt).await?;
         }
         let verifying = verifying.elapsed();
-        let mut record = self.record(&id, &facts, &dumped, &archive, started)?;
+        let mut record = self.record(&id, &facts, &dumped, globals.as_ref(), &archive, started)?;
         let clocks = facts.clock_difference(started);
         record.warnings.extend(clocks.clone());
         let with_rows = known.line().newest_with_rows();
@@ -224,10 +228,10 @@ impl Run {
         id: &BackupId,
         facts: &SourceFacts,
         dumped: &DumpReport,
+        globals: Option<&GlobalsScript>,
         archive: &Path,
         started: DateTime<Utc>,
     ) -> Result<BackupRecord> {
-        let globals = self.globals.as_ref();
         let manifest = manifest_of(archive)?;
         Ok(BackupRecord {
             version: RECORD_VERSION,

@@ -20,7 +20,7 @@ fn help_says_what_there_is() {
       list         List the backups of a repository
       status       Tell how each database stands: newest backup, counts, sizes, what is due
       prune        Show which backups are not kept any longer, or drop them
-      mark         Say something about a backup: that it is good, or that it must stay
+      mark         Say of a backup that it is good, that it must stay, or that it is the last
       config       Show every setting and where it comes from, or check that all of them can be read
       drill        Restore a backup into a scratch database, prove it, and remove it again
       demo         Show the whole tour on a throw-away server

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Shop, json, text};
-use crate::support::{World, newest_server, oracle, servers};
+use crate::support::command::Run;
+use crate::support::installation::Installation;
+use crate::support::{Cluster, World, newest_server, oracle, servers};
 
 #[test]
 fn with_nothing_but_a_url_a_proved_backup_is_made_below_backups() {
@@ -87,6 +89,99 @@ fn several_databases_are_backed_up_and_the_failure_of_one_does_not_stop_the_othe
     assert_eq!(report["failed"][0]["database"], one.name());
     assert!(run.stderr.contains("1 of 2 databases could not be backed up"), "{}", run.stderr);
     one.execute("drop role vault_reader");
+}
+
+#[test]
+fn one_that_cannot_even_be_reached_does_not_stop_the_others() {
+    let source = newest_server().database("vault_reached");
+    source.execute("create table t as select 1 n");
+    let world = World::new();
+    let backup = ["backup", "--no-sync", "--json", "-d", source.uri(), "not_there_xyz"];
+    let _ = world.pgark(&backup).fails_with(3);
+    let backup = [&backup[..], &[source.name()]].concat();
+    let run = world.pgark(&backup).fails_with(10);
+    let report = json(&run.stdout);
+    assert_eq!(report["backups"][0]["source"]["database"], source.name());
+    assert_eq!(report["failed"][0]["database"], "not_there_xyz");
+    assert!(run.stderr.contains("1 of 2 databases could not be backed up"), "{}", run.stderr);
+    let run = world.pgark(&[&backup[..], &["--dry-run"]].concat()).fails_with(10);
+    assert_eq!(json(&run.stdout)["failed"][0]["code"], "connection");
+}
+
+#[test]
+fn all_databases_of_a_server_are_backed_up_but_for_those_left_out() {
+    // A server of its own: on the others databases of other tests come and go.
+    let Some(installation) = Installation::all().last() else { return };
+    let cluster = Cluster::start(installation, "");
+    let uri = cluster.uri("postgres");
+    for database in ["shop", "test_1", "closed"] {
+        crate::support::database::psql(&uri, &format!("create database {database}"));
+    }
+    crate::support::database::psql(&uri, "alter database closed allow_connections false");
+    let world = World::new();
+    let made = |run: Run| -> Vec<String> {
+        let report = json(&run.stdout);
+        let backups = report["backups"].as_array().expect("a list");
+        backups.iter().map(|it| text(&it["source"], "database")).collect()
+    };
+    let all = ["backup", "--no-sync", "--json", "-d", &uri, "--all", "--exclude-database", "test*"];
+    let run = world.pgark(&all).success();
+    assert!(run.stderr.contains("\"closed\" is not dumped"), "{}", run.stderr);
+    assert_eq!(made(run), ["template1", "postgres", "shop"]);
+    let file = format!(
+        "[source.s]\nconnection = \"{uri}\"\nall_databases = true\n\
+         exclude_databases = [\"test*\", \"template1\", \"closed\"]\n"
+    );
+    std::fs::write(world.path("pgark.toml"), file).expect("a file");
+    let run = world.pgark(&["backup", "--no-sync", "--json"]).success();
+    assert_eq!(made(run), ["postgres", "shop"]);
+    let run = world.pgark(&["backup", "--no-sync", "--json", "test_1"]).success();
+    assert_eq!(made(run), ["test_1"], "what is typed is meant");
+    let world = World::new();
+    let run = world.pgark(&["backup", "-d", &uri, "--exclude-database", "x"]).fails_with(2);
+    assert!(run.stderr.contains("which is not asked for"), "{}", run.stderr);
+}
+
+/// The roles in a backup are those that the database in it knew: a grant to a role that comes later is not there.
+#[test]
+fn roles_are_those_of_the_moment_of_the_dump() {
+    let source = newest_server().database("vault_moment");
+    let role = format!("vault_later_{}", source.name());
+    source.execute("create table t (n int)");
+    let shop = Shop::of(&source);
+    let holder = super::runs::Holder::lock(&source);
+    let mut backup = super::runs::started(&shop);
+    super::runs::wait(|| {
+        source.query("select count(*) from pg_locks where relation = 't'::regclass and not granted")
+            == "1"
+    });
+    // The dump waits for its locks, and what comes before its snapshot belongs to it.
+    source.execute(&format!("create role {role}"));
+    drop(holder);
+    source.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like '%pg_sleep%' and pid <> pg_backend_pid()");
+    assert!(backup.wait().expect("ends").success());
+    source.execute(&format!("drop role {role}"));
+    let folder = text(&shop.list()[0], "folder");
+    let globals = shop.world.path(&folder).join("globals.sql");
+    let globals = std::fs::read_to_string(globals).expect("globals");
+    assert!(globals.contains(&format!("CREATE ROLE {role};")), "{globals}");
+}
+
+#[test]
+fn who_may_open_one_session_only_gets_a_backup_too() {
+    let source = newest_server().database("vault_single");
+    let role = format!("vault_single_{}", source.name());
+    source.execute(&format!(
+        "create table t as select 1 n; create role {role} superuser login connection limit 1"
+    ));
+    // A superuser is bound by no limit; who reads all without being one is.
+    source.execute(&format!("alter role {role} nosuperuser; grant pg_read_all_data to {role}"));
+    let world = World::new();
+    let uri = source.uri().replace("postgres@", &format!("{role}@"));
+    let run = world.pgark(&["backup", "-d", &uri, "-j", "1", "--no-sync", "--json"]);
+    source.execute(&format!("drop owned by {role}; drop role {role}"));
+    let made = json(&run.success().stdout);
+    assert_ne!(made["backups"][0]["globals_sha256"], serde_json::Value::Null);
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Drop for Holder {
     }
 }
 
-fn started(shop: &Shop) -> Child {
+pub(super) fn started(shop: &Shop) -> Child {
     let mut command = shop.world.command();
     command
         .args(["backup", "--no-sync", "-j", "1"])
