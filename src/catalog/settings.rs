@@ -24,7 +24,8 @@ pub struct SessionSettings {
     /// Whether rows hidden by row security are left out silently instead of refused.
     pub row_security: bool,
     /// Whether also those settings are pinned that pg_dump leaves to the server and that shape the
-    /// text of values: time zone and the form of binary strings. Fingerprints need it.
+    /// text of values and definitions: time zone, the form of binary strings, quotes where none are needed.
+    /// Fingerprints need it.
     pub pinned_text: bool,
     /// Further settings by name, such as the `lc_monetary` that an archive was written with.
     pub recorded: BTreeMap<String, String>,
@@ -99,6 +100,10 @@ impl SessionSettings {
         if self.pinned_text {
             set("timezone", &quote_literal_for_server("UTC"));
             set("bytea_output", "hex");
+            if self.quoting == Quoting::WhenNeeded {
+                // Definitions are compared as text with those of a database that has another setting.
+                set("quote_all_identifiers", "off");
+            }
         }
         for (name, value) in &self.recorded {
             set(&quote_identifier(name), &quote_literal_for_server(value));

@@ -56,7 +56,7 @@ impl Comparison<'_> {
     }
 
     /// Returns the settings of the archive's own session that are not pinned in every session: the
-    /// encoding, and the form of money.
+    /// encoding, the form of strings in definitions, and the form of money.
     ///
     /// The locale of money values may be missing on the server; then money columns may look different
     /// without being so, which is said.
@@ -64,11 +64,14 @@ impl Comparison<'_> {
         &self,
         report: &mut VerifyReport,
     ) -> Result<BTreeMap<String, String>> {
-        const ENCODING: &str = "client_encoding";
+        /// What every server can be told.
+        const KNOWN: [&str; 2] = ["client_encoding", "standard_conforming_strings"];
         const NAME: &str = "lc_monetary";
         let mut recorded = BTreeMap::new();
-        if let Some(encoding) = self.manifest.settings.get(ENCODING) {
-            recorded.insert(ENCODING.to_owned(), encoding.clone());
+        for name in KNOWN {
+            if let Some(value) = self.manifest.settings.get(name) {
+                recorded.insert(name.to_owned(), value.clone());
+            }
         }
         let Some(value) = self.manifest.settings.get(NAME) else { return Ok(recorded) };
         let session = Session::connect(self.params).await?;

@@ -256,6 +256,22 @@ fn without_its_locks_the_source_is_not_read_on() {
     wait_until(|| target.query(SESSIONS) == "0", "sessions stay on the target");
 }
 
+#[test]
+fn quotes_and_backslashes_that_only_a_setting_wants_are_no_difference() {
+    for server in servers() {
+        let source = server.database("clone_quotes");
+        source.execute(&format!(
+            "create table t(id int, v text default E'\\\\' check (v <> 'y')); comment on table t is E'\\\\';
+             alter database {0} set quote_all_identifiers = on;
+             alter database {0} set standard_conforming_strings = off",
+            source.name()
+        ));
+        let target = server.database("clone_quotes_target");
+        let run = clone(&World::new(), &source, &target, &[]).success();
+        assert!(run.stdout.contains("proof      equal in "), "{server}: {}", run.stdout);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_was_lost_without_a_word_is_noticed_in_the_end() {
     let source = newest_server().database("clone_silence");
