@@ -72,7 +72,7 @@ impl Found {
             return Ok(());
         };
         let state = match open.stage {
-            Stage::Restoring | Stage::Proved => "has restored and proved, and did not swap",
+            Stage::Restoring | Stage::Proved => "has restored, and did not swap",
             Stage::Fenced => "has closed the database and did not swap",
             Stage::Swapped | Stage::Kept => "has swapped, and did not look at the result",
             Stage::Returning | Stage::Undone => "was being taken back",

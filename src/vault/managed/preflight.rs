@@ -7,7 +7,7 @@ use crate::connect::Session;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The way that needs none of what a swap needs.
-const OTHER_MODE: &str = "what remains is to replace the objects inside the database: \"pgark backup --type safety\" first, then \"pgark restore --clean --if-exists -d\"";
+const OTHER_MODE: &str = "what remains is to replace the objects inside the database: \"pgark backup --type safety\" first, then \"pgark restore --clean --if-exists -1 -d\", which leaves everything as it was when it fails";
 
 /// Looks for everything that forbids to put another database in the place of `target`.
 ///

@@ -45,14 +45,14 @@ async fn a_rollback_is_shown_and_asked_about_before_it_is_done() {
 }
 
 /// Leaves a half-restored database as a kill does.
-fn half_restored(server: &Server, database: &Database, backup: &str, no_owner: bool) -> RestoreId {
+fn half_restored(server: &Server, database: &Database, backup: &str, more: &str) -> RestoreId {
     let id: RestoreId = "20350101t000000_0001".parse().expect("an id");
     let side = Names::new(database.name(), &id).side;
     let maintenance = server.uri("postgres");
     psql(&maintenance, &format!("create database {side}"));
     let oid = database.query("select oid from pg_database where datname = current_database()");
     let journal = format!(
-        r#"{{"pgark":"restore","version":1,"id":"{id}","target":"{}","stage":"restoring","backup":"{backup}","began":"2035-01-01T00:00:00Z","keep_seconds":0,"side_oid":1,"target_oid":{oid},"allow_connections":true,"no_owner":{no_owner}}}"#,
+        r#"{{"pgark":"restore","version":1,"id":"{id}","target":"{}","stage":"restoring","backup":"{backup}","began":"2035-01-01T00:00:00Z","keep_seconds":0,"side_oid":1,"target_oid":{oid},"allow_connections":true{more}}}"#,
         database.name()
     );
     psql(&maintenance, &format!("comment on database {side} is '{journal}'"));
@@ -74,19 +74,32 @@ fn a_restore_is_finished_as_it_was_begun_and_from_a_backup_that_is_still_whole()
     let path = archive.to_str().expect("UTF-8");
     let _ = world.pgark(&["dump", "-d", database.uri(), "-f", path]).success();
     database.execute(&format!("drop table t; drop role {role}; create table t(id int)"));
-    half_restored(server, &database, path, true);
+    half_restored(server, &database, path, r#","no_owner":true"#);
     let resume = || world.pgark(&["restore", "--target", database.uri(), "--resume"]);
     let _ = resume().success();
     assert_eq!(content(&database), BACKED_UP, "without the owner, as it was begun");
     clear(server, database.name());
 
-    half_restored(server, &database, path, true);
+    half_restored(server, &database, path, r#","no_owner":true"#);
     let file = damage::files(&archive)
         .into_iter()
         .find(|file| file.extension().is_some_and(|extension| extension == "zst"));
     damage::flip(&file.expect("a data file"), 100);
     let run = resume().fails_with(9);
     assert!(run.stderr.contains("is not whole"), "{}", run.stderr);
+    assert_eq!(made(server, database.name()), ["__restore"], "nothing was begun");
+    clear(server, database.name());
+
+    // Another backup lies where the one was that the restore was begun with.
+    std::fs::remove_dir_all(&archive).expect("removed");
+    let _ = world.pgark(&["dump", "-d", database.uri(), "-f", path]).success();
+    half_restored(server, &database, path, r#","mark":"0 0""#);
+    let run = resume().fails_with(4);
+    assert!(
+        run.stderr.contains("is not the backup that the restore was begun with"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(made(server, database.name()), ["__restore"], "nothing was begun");
     clear(server, database.name());
 }
@@ -98,7 +111,7 @@ async fn what_is_half_restored_is_not_taken_for_what_was_restored_before() {
     let (database, archive) = sample(&world, server, "managed_half");
     let done = plan(options(&archive, &database), silent(), &Interrupt::default()).await;
     let done = done.expect("a plan").run(None, Interrupt::default()).await.expect("a restore");
-    let half = half_restored(server, &database, "/b", false);
+    let half = half_restored(server, &database, "/b", "");
 
     let rollback =
         |option: &str| world.pgark(&["restore", "--target", database.uri(), "--yes", option]);

@@ -173,6 +173,36 @@ async fn sessions_that_a_role_may_not_end_keep_the_door_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_works_with_the_new_database_already_keeps_it_where_it_is() {
+    let server = newest_server();
+    let world = World::new();
+    let (database, archive) = sample(&world, server, "managed_early");
+    let guest = params(database.uri());
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let handle = tokio::runtime::Handle::current();
+    let watch: Watch = Arc::new(move |step, moment| {
+        if (step, moment) != (Step::Swap, Moment::After) {
+            return Ok(());
+        }
+        let connecting = pgark::connect::Session::connect(&guest);
+        let session = tokio::task::block_in_place(|| handle.block_on(connecting));
+        let _ = sender.send(session.expect("a session"));
+        Err(Error::new(ErrorKind::Server, "injected"))
+    });
+    let error = restored(options(&archive, &database), Some(watch)).await.expect_err("injected");
+    assert_eq!(error.kind(), ErrorKind::RollbackFailed, "{error:?}");
+    assert!(error.hints().iter().any(|hint| hint.contains("is the restored one")), "{error:?}");
+    assert!(is_open(server, &database), "{error:?}");
+    assert_eq!(content(&database), BACKED_UP);
+    let session = receiver.recv().await.expect("a session");
+    assert!(!session.is_closed(), "nobody was thrown out");
+    session.close().await;
+    let _ = world.pgark(&["restore", "--rollback", "--yes", "--target", database.uri()]).success();
+    assert_eq!(content(&database), CHANGED);
+    clear(server, database.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_somebody_else_has_gone_on_with_is_let_alone() {
     let server = newest_server();
     let world = World::new();
