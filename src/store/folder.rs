@@ -1,8 +1,10 @@
 //! A folder that is read: named files, on disk or in a bucket.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,14 +24,14 @@ pub trait Folder: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`] when it cannot be opened, [`ErrorKind::Archive`] when it is no file.
-    fn find(&self, name: &str) -> Result<Option<Arc<dyn Content>>>;
+    fn find(&self, name: &OsStr) -> Result<Option<Arc<dyn Content>>>;
 
-    /// Returns the names of everything in it, in byte order.
+    /// Returns the names of everything in it, in the order of their bytes.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Storage`] when it cannot be listed.
-    fn names(&self) -> Result<Vec<String>>;
+    fn names(&self) -> Result<Vec<OsString>>;
 }
 
 /// Opens a folder.
@@ -63,15 +65,14 @@ impl Folder for DiskFolder {
         &self.path
     }
 
-    fn find(&self, name: &str) -> Result<Option<Arc<dyn Content>>> {
+    fn find(&self, name: &OsStr) -> Result<Option<Arc<dyn Content>>> {
         let shown = || self.path.join(name);
         let refused = |reason: &str| {
             Error::new(ErrorKind::Archive, format!("\"{}\" is {reason}", shown().display()))
         };
         // Without NONBLOCK, opening a pipe would wait for somebody to write into it.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let name_bytes = crate::sql::text::encode(name);
-        match openat(&self.directory, &*name_bytes, flags, Mode::empty()) {
+        match openat(&self.directory, name, flags, Mode::empty()) {
             Ok(descriptor) => {
                 let file = File::from(descriptor);
                 let metadata = file.metadata().map_err(|error| storage(&shown(), "read", error))?;
@@ -88,13 +89,13 @@ impl Folder for DiskFolder {
         }
     }
 
-    fn names(&self) -> Result<Vec<String>> {
+    fn names(&self) -> Result<Vec<OsString>> {
         let failed = |error| storage(&self.path, "list", io::Error::from(error));
         let mut names = Vec::new();
         for item in rustix::fs::Dir::read_from(&self.directory).map_err(failed)? {
             let name = item.map_err(failed)?.file_name().to_bytes().to_owned();
             if name != b"." && name != b".." {
-                names.push(crate::sql::text::decode(&name));
+                names.push(OsString::from_vec(name));
             }
         }
         names.sort();

@@ -1,6 +1,8 @@
 //! The reading of a directory archive.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use crate::archive::{ArchiveFormat, ArchiveHeader, ArchiveVersion};
 use crate::codec::{Algorithm, HashingReader, decoder, list_decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TocEntry;
+use crate::sql::text;
 use crate::store::{Content, Folder, Location, Part, PartReader, open_folder};
 
 /// The list of all large objects in archives before 1.16.
@@ -61,7 +64,7 @@ impl Files {
                 format!("\"{}\" is not a plain file name", self.shown(name).display()),
             ));
         }
-        self.folder.find(name)
+        self.folder.find(OsStr::from_bytes(&text::encode(name)))
     }
 
     /// Finds a file by its name, then by its name with the suffix of each codec.
@@ -77,7 +80,8 @@ impl Files {
 
     /// Returns the names of everything in the directory.
     pub(super) fn list(&self) -> Result<Vec<String>> {
-        self.folder.names()
+        let names = self.folder.names()?;
+        Ok(names.into_iter().map(|name| text::decode(name.as_bytes())).collect())
     }
 
     pub(super) fn storage(&self, name: &str, source: io::Error) -> Error {

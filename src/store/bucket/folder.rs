@@ -1,6 +1,7 @@
 //! The objects under a prefix as a folder: listed once, found without a request.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,15 +52,16 @@ impl Folder for ObjectFolder {
         self.place.shown()
     }
 
-    fn find(&self, name: &str) -> Result<Option<Arc<dyn Content>>> {
-        let found = self.objects.get(name).map(|object| {
+    fn find(&self, name: &OsStr) -> Result<Option<Arc<dyn Content>>> {
+        let object = name.to_str().and_then(|name| self.objects.get(name));
+        let found = object.map(|object| {
             let content = ObjectContent::new(self.place.bucket.clone(), object.clone());
             Arc::new(content) as Arc<dyn Content>
         });
         Ok(found)
     }
 
-    fn names(&self) -> Result<Vec<String>> {
-        Ok(self.objects.keys().cloned().collect())
+    fn names(&self) -> Result<Vec<OsString>> {
+        Ok(self.objects.keys().map(OsString::from).collect())
     }
 }
