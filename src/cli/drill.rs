@@ -12,6 +12,7 @@ use super::named_backup::{KeptBackup, NamedBackup};
 use super::output;
 use super::progress::Display;
 use super::report;
+use super::vault::settings;
 use super::world::World;
 use crate::connect::ConnectParams;
 use crate::error::{Error, ErrorKind, Result, with_causes};
@@ -57,7 +58,7 @@ pub(super) struct DrillArguments {
     #[arg(long, value_name = "CONN")]
     server: Option<String>,
 
-    /// Query that must return true in the restored database (can be repeated)
+    /// Query that must return true in the restored database (can be repeated) [default: "checks" of the profile]
     #[arg(long, value_name = "SQL")]
     check: Vec<String>,
 
@@ -104,7 +105,12 @@ pub(super) async fn run(
     };
     let input = Input::open_archive(&archive, world, interrupt).await?;
     let params = server(arguments, world)?;
-    let options = options(arguments, world, input.path()?, params.clone())?;
+    let mut options = options(arguments, world, input.path()?, params.clone())?;
+    if let (true, Some(kept)) = (options.checks.is_empty(), &kept) {
+        let settings = settings::read(&arguments.repository, world)?;
+        options.checks = settings::checks(&settings, kept.backup.database(), world)?;
+    }
+    let options = options;
     let mut display = Display::start(world, &arguments.output);
     let progress = display.handle();
     if let Some(kept) = &kept {

@@ -12,6 +12,7 @@ use super::progress::Display;
 use super::report;
 use super::restore_selection::{check_format, first_given, loading_option};
 use super::signals;
+use super::vault::settings;
 use super::world::World;
 use crate::archive::cluster::ClusterManifest;
 use crate::connect::ConnectParams;
@@ -46,13 +47,21 @@ fn target(arguments: &RestoreArguments, world: &World) -> Result<ConnectParams> 
     if let Some(target) = &arguments.managed.target {
         return connection::params_of(world, target);
     }
+    if arguments.managed.repository.profile.is_some() {
+        let settings = settings::read(&arguments.managed.repository, world)?;
+        if settings.is_set("connection") {
+            return settings::one_database(&settings, &arguments.connection, world);
+        }
+    }
     let named = ["DATABASE_URL", "PGDATABASE", "PGSERVICE"];
     if !named.iter().any(|name| world.variable(name).is_some()) {
         return Err(Error::new(
             ErrorKind::Usage,
             "restore needs to know which database to replace",
         )
-        .with_hint("looked for --target, DATABASE_URL, PGDATABASE and PGSERVICE, in this order")
+        .with_hint(
+            "looked for --target, --profile, DATABASE_URL, PGDATABASE and PGSERVICE, in this order",
+        )
         .with_hint("\"pgark restore -d NAME ARCHIVE\" loads an archive into the database NAME"));
     }
     connection::params(world, &arguments.connection, None)

@@ -181,7 +181,6 @@ const LATER_KEYS: &[&str] = &[
     "object_lock",
     "url",
     "critical_tables",
-    "checks",
 ];
 
 fn check_keys(place: &str, settings: &Settings, sections: &[Section], problems: &mut Vec<String>) {

@@ -87,6 +87,7 @@ pub(in crate::cli) const KEYS: &[Key] = &[
     key("compress", "compress", Job, Some("zstd"), &[]),
     key("lock_wait_timeout", "lock-wait-timeout", Job, None, &[]),
     key("max_age", "max-age", Job, Some("26h"), &[]),
+    key("checks", "check", Job, None, &[]),
     key(
         "keep_all",
         "keep-all",

@@ -13,7 +13,7 @@ use crate::cli::connection;
 use crate::cli::world::World;
 use crate::codec::Compression;
 use crate::connect::ConnectParams;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::text;
 use crate::vault::BackupType;
 use crate::vault::retention::{Keep, Policy};
@@ -37,7 +37,7 @@ pub(in crate::cli) fn repository(settings: &Settings) -> Result<PathBuf> {
 }
 
 /// Returns where to connect: as typed, or else as set, or else as libpq would.
-pub(super) fn connection(
+pub(in crate::cli) fn connection(
     settings: &Settings,
     arguments: &ConnectionArguments,
     world: &World,
@@ -48,6 +48,45 @@ pub(super) fn connection(
     environment.variables.remove("DATABASE_URL");
     arguments.dbname = arguments.dbname.or_else(|| settings.text("connection").map(str::to_owned));
     connection::params(&World { environment, ..world.clone() }, &arguments, None)
+}
+
+/// Returns the one database that a job is about.
+///
+/// # Errors
+///
+/// [`ErrorKind::Usage`] when it is about several.
+pub(in crate::cli) fn one_database(
+    settings: &Settings,
+    arguments: &ConnectionArguments,
+    world: &World,
+) -> Result<ConnectParams> {
+    let params = connection(settings, arguments, world)?;
+    match settings.list("databases").as_slice() {
+        [] => Ok(params),
+        [one] => Ok(params.with_database(one)),
+        several => {
+            let message = format!("the profile has several databases: {}", several.join(", "));
+            Err(Error::new(ErrorKind::Usage, message).with_hint("name one with --target"))
+        }
+    }
+}
+
+/// Returns the queries that must be true in what is restored of a database: those of the job when it is about it.
+pub(in crate::cli) fn checks(
+    settings: &Settings,
+    database: &str,
+    world: &World,
+) -> Result<Vec<String>> {
+    let checks = settings.list("checks");
+    if checks.is_empty() {
+        return Ok(checks);
+    }
+    let databases = settings.list("databases");
+    let is_meant = match databases.is_empty() {
+        true => connection(settings, &Default::default(), world)?.database() == database,
+        false => databases.iter().any(|name| name == database),
+    };
+    Ok(if is_meant { checks } else { Vec::new() })
 }
 
 /// Puts what was typed about retention before what was set.

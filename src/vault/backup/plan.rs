@@ -59,6 +59,8 @@ pub struct PlannedBackup {
     pub excluded: Excluded,
     /// The newest proved backup of the database.
     pub before: Option<BackupId>,
+    /// What a person should know before.
+    pub warnings: Vec<String>,
 }
 
 /// Asks servers and repository what a run would do; nothing is made yet.
@@ -75,7 +77,12 @@ pub async fn plan(options: BackupOptions, progress: ProgressHandle) -> Result<Ba
     let mut failures: Vec<(String, Error)> = Vec::new();
     for database in databases {
         match planned(&options, &database, now).await {
-            Ok(planned) => backups.push(planned),
+            Ok(planned) => {
+                for warning in &planned.warnings {
+                    progress.warning(&format!("{database}: {warning}"));
+                }
+                backups.push(planned);
+            }
             Err(error) => failures.push((database, error)),
         }
     }
@@ -128,6 +135,7 @@ async fn planned(
     let known = Known::read(options, database, &facts)?;
     Ok(PlannedBackup {
         database: database.to_owned(),
+        warnings: facts.lock_slots().into_iter().collect(),
         backup_type: known.type_now(options, now),
         server_version: facts.server_version,
         database_bytes: facts.database_bytes,

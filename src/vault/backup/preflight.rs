@@ -15,7 +15,11 @@ use crate::error::{Error, ErrorKind, Result};
 
 const FACTS: &str = "
 select d.oid, pg_catalog.pg_database_size(d.oid) as bytes,
-    pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::int8 as now
+    pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::int8 as now,
+    (select count(*) from pg_catalog.pg_class c where c.relkind in ('r', 'p') and c.oid >= 16384) as tables,
+    pg_catalog.current_setting('max_connections')::int8
+        + pg_catalog.current_setting('max_prepared_transactions')::int8 as transactions,
+    pg_catalog.current_setting('max_locks_per_transaction')::int8 as locks
 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()";
 
 /// What the record of a backup says about its source, and the size that it is planned with.
@@ -28,6 +32,12 @@ pub(super) struct SourceFacts {
     pub(super) server: String,
     /// The server's clock.
     pub(super) now: DateTime<Utc>,
+    /// The tables that a dump locks, one slot each.
+    pub(super) tables: u64,
+    /// The lock slots that one transaction may count on.
+    pub(super) locks: u64,
+    /// The transactions among which the slots are shared.
+    pub(super) transactions: u64,
 }
 
 /// Clocks that are further apart than this cannot both be right, and one of them decides what has expired.
@@ -47,9 +57,30 @@ impl SourceFacts {
             server_version: session.version_text(),
             server: session.description().to_owned(),
             now: DateTime::from_timestamp(row.integer("now")?, 0).unwrap_or_default(),
+            tables: row.integer("tables")?,
+            locks: row.integer("locks")?,
+            transactions: row.integer("transactions")?,
         };
         session.close().await;
         Ok(facts)
+    }
+
+    /// Says that there are few lock slots for the tables, when that is so.
+    ///
+    /// No more than that: a server has room beyond its settings, nobody knows how much, and a refusal must not be
+    /// wrong. But when the slots run out they do so for everybody, and that is better known before.
+    pub(super) fn lock_slots(&self) -> Option<String> {
+        let SourceFacts { tables, locks, transactions, .. } = self;
+        let slots = locks * transactions;
+        // The rest is for everybody else.
+        let needed = tables + tables / 4;
+        (needed > slots).then(|| {
+            let per_transaction = needed.div_ceil((*transactions).max(1));
+            format!(
+                "the dump locks {tables} tables, and the server has about {slots} lock slots for everybody: \
+                 set max_locks_per_transaction to at least {per_transaction}"
+            )
+        })
     }
 
     /// Says how far the clock of this machine is from that of the server, when that is too far.
@@ -106,6 +137,9 @@ mod tests {
             server_version: String::new(),
             server: String::new(),
             now,
+            tables: 0,
+            locks: 64,
+            transactions: 100,
         };
         let said = |minutes| facts.clock_difference(now + TimeDelta::minutes(minutes));
         assert_eq!((said(60), said(-60)), (None, None));

@@ -142,6 +142,24 @@ fn all_databases_of_a_server_are_backed_up_but_for_those_left_out() {
     assert!(run.stderr.contains("which is not asked for"), "{}", run.stderr);
 }
 
+#[test]
+fn lock_slots_are_counted_before_they_run_out() {
+    let Some(installation) = Installation::all().last() else { return };
+    let settings = "max_locks_per_transaction = 10\nmax_connections = 20";
+    let cluster = Cluster::start(installation, settings);
+    let uri = cluster.uri("postgres");
+    let psql = |script: &str| crate::support::database::psql(&uri, script);
+    psql("select format('create table t%s (n int)', i) from generate_series(1, 160) i \\gexec");
+    let world = World::new();
+    let run = world.pgark(&["backup", "--dry-run", "-d", &uri]).success();
+    assert!(!run.stderr.contains("lock slots"), "160 and a quarter are 200: {}", run.stderr);
+    psql("create table one_more (n int)");
+    let run = world.pgark(&["backup", "--dry-run", "-d", &uri]).success();
+    let said = "the dump locks 161 tables, and the server has about 200 lock slots for everybody: \
+                set max_locks_per_transaction to at least 11";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+}
+
 /// The roles in a backup are those that the database in it knew: a grant to a role that comes later is not there.
 #[test]
 fn roles_are_those_of_the_moment_of_the_dump() {

@@ -190,6 +190,43 @@ fn variables_with_a_typing_error_are_refused() {
 }
 
 #[test]
+fn a_profile_says_what_is_restored_where_and_what_must_be_true_of_it() {
+    let source = newest_server().database("vault_profile");
+    source.execute("create table t as select 1 n");
+    let world = World::new();
+    let uri = source.uri();
+    let file = |checks: &str| {
+        format!(
+            "[source.s]\nconnection = \"{uri}\"\n[source.other]\nconnection = \"postgres://h/other\"\n\
+             [job.shop]\nsource = \"s\"\nchecks = [{checks}]\n[job.other]\nsource = \"other\"\n\
+             checks = [\"select false\"]\n"
+        )
+    };
+    let write = |checks| std::fs::write(world.path("pgark.toml"), file(checks)).expect("a file");
+    write("\"select count(*) = 1 from t\"");
+    let _ = world.pgark(&["backup", "--profile", "shop", "--no-sync", "-j1"]).success();
+    let drill = ["drill", "--latest", "--profile", "shop", "--server", uri, "--json"];
+    let run = world.pgark(&drill).success();
+    assert_eq!(json(&run.stdout)["checks"], 1);
+    // The checks of another database say nothing about this one.
+    let id = json(&world.pgark(&["list", "--profile", "shop", "--json"]).success().stdout);
+    let id = text(&id["backups"][0], "id");
+    let run = world.pgark(&["drill", &id, "--profile", "other", "--server", uri, "--json"]);
+    assert_eq!(json(&run.success().stdout)["checks"], 0);
+    write("\"select count(*) = 2 from t\"");
+    let run = world.pgark(&drill).fails_with(9);
+    assert!(run.stderr.contains("select count(*) = 2 from t"), "{}", run.stderr);
+
+    let run = world.pgark(&["restore", "--latest", "--dry-run", "--profile", "shop"]).success();
+    assert!(
+        run.stdout.contains(&format!("over     database \"{}\"", source.name())),
+        "{}",
+        run.stdout
+    );
+    let _ = world.pgark(&["restore", "--latest", "--dry-run"]).fails_with(2);
+}
+
+#[test]
 fn a_backup_follows_file_variables_and_flags() {
     let source = newest_server().database("vault_config");
     source.execute("create table t as select 1 n; create table sessions as select 1 n");
