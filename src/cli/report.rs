@@ -202,7 +202,7 @@ pub(super) fn replaced(report: &ManagedReport) -> String {
         lines.line("note", &format!("rows written since the restore are in {undone} alone"));
     }
     if report.outcome == Outcome::Restored && report.kept.is_some() {
-        lines.line("undo", "pgark restore --rollback");
+        lines.line("undo", &format!("pgark restore --rollback={}", report.id));
     }
     lines.0
 }

@@ -272,7 +272,7 @@ impl fmt::Display for ManagedSummary {
         }
         writeln!(
             f,
-            "\nUntil step {} the database is not touched; what fails is taken back.",
+            "\nUntil step {} the database is not touched. What fails is taken back; what was ready by then waits.",
             self.touches
         )?;
         for name in &self.drops {
