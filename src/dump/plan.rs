@@ -123,10 +123,10 @@ pub async fn plan(
     interrupt: &Interrupt,
 ) -> Result<DumpPlan> {
     // Found out now rather than after an hour of waiting for locks; the writer checks again.
-    if let Output::Path(path) = &options.output
-        && options.existing == Existing::Refuse
-    {
-        refuse_existing(path)?;
+    match &options.output {
+        Output::Path(path) if options.existing == Existing::Refuse => refuse_existing(path)?,
+        Output::Object(place) => place.require_empty()?,
+        Output::Path(_) | Output::Stdout => {}
     }
     let keeper_options = keeper_options(&options, interrupt);
     let keeper = Keeper::open(&options.connection, &keeper_options, &progress).await?;

@@ -94,8 +94,13 @@ impl Bucket {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = format!("{scheme}://{name}");
         let failed = |error: object_store::Error| {
-            Error::new(ErrorKind::Usage, format!("could not prepare the access to \"{url}\""))
-                .with_source(redacted(&error))
+            let text = redacted(&error);
+            let what = format!("could not prepare the access to \"{url}\"");
+            let failure = Error::new(ErrorKind::Usage, what);
+            match hint(&error, &text, "", &url) {
+                Some(hint) => failure.with_hint(hint).with_source(text),
+                None => failure.with_source(text),
+            }
         };
         let client = client(options);
         let (objects, uploads): (Arc<dyn ObjectStore>, Arc<dyn MultipartStore>) = match scheme {
@@ -213,7 +218,22 @@ fn redacted(error: &object_store::Error) -> String {
         }
         source = error.source();
     }
-    without_queries(&text)
+    without_queries(&without_markup(&text))
+}
+
+/// Puts code and message of the answer of a service in the place of its markup.
+fn without_markup(text: &str) -> String {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(content, _)| content)
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => {
+            let before = text.split_once('<').map_or("", |(before, _)| before);
+            format!("{}: {code}: {message}", before.trim_end().trim_end_matches(':'))
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// Takes the query strings off the URLs in a text: signatures are there.
@@ -245,6 +265,9 @@ fn hint(error: &object_store::Error, text: &str, key: &str, url: &str) -> Option
         return Some(format!(
             "it is in cold storage; bring it back with: aws s3api restore-object --bucket {bucket} --key {key} --restore-request Days=7"
         ));
+    }
+    if text.contains("Missing") && text.contains("AccessKeyId") {
+        return Some("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned());
     }
     if text.contains("NoSuchBucket") {
         return Some(format!("create the bucket \"{url}\", or correct its name"));
@@ -286,9 +309,12 @@ mod tests {
 
     #[test]
     fn cold_storage_names_the_request_that_thaws_it() {
-        let source = "<Code>InvalidObjectState</Code>".into();
-        let error = object_store::Error::PermissionDenied { path: "a/b".to_owned(), source };
-        let hint = hint(&error, &redacted(&error), "a/b", "s3://cold").expect("a hint");
+        let answer = "403 Forbidden: <?xml version=\"1.0\"?>\n<Error><Code>InvalidObjectState</Code><Message>not now</Message></Error>";
+        let error =
+            object_store::Error::PermissionDenied { path: "a/b".to_owned(), source: answer.into() };
+        let text = redacted(&error);
+        assert!(text.ends_with("403 Forbidden: InvalidObjectState: not now"), "{text}");
+        let hint = hint(&error, &text, "a/b", "s3://cold").expect("a hint");
         assert!(hint.contains("restore-object --bucket cold --key a/b"), "{hint}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use object_store::path::Path as ObjectPath;
 
-use super::folder::ObjectFolder;
+use super::folder::{self, ObjectFolder};
 use super::{Bucket, BucketOptions, is_object_url};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -59,6 +59,22 @@ impl ObjectPlace {
             path = path.join(part);
         }
         ObjectPlace::new(self.bucket.clone(), path)
+    }
+
+    /// Refuses to be written to when something is under it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] when something is there, [`ErrorKind::Storage`] when the bucket does not answer.
+    pub fn require_empty(&self) -> Result<()> {
+        let objects = folder::list(self)?;
+        let Some(object) = objects.first() else { return Ok(()) };
+        let shown = self.bucket.shown(&object.location);
+        Err(Error::new(
+            ErrorKind::Refused,
+            format!("output path \"{self}\" already exists: there is \"{}\"", shown.display()),
+        )
+        .with_hint("choose another output path, or remove what is there"))
     }
 
     /// Lists what is under it.

@@ -8,8 +8,8 @@ use object_store::ObjectStoreExt;
 
 use super::place::ObjectPlace;
 use super::read::ObjectContent;
+use super::runtime;
 use super::upload::{self, SharedUpload, Upload};
-use super::{folder, runtime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Content;
 
@@ -47,14 +47,7 @@ impl StagedObjects {
     ///
     /// [`ErrorKind::Refused`] when something is there, [`ErrorKind::Storage`] when the bucket does not answer.
     pub(in crate::store) fn create(place: &ObjectPlace, last: &str) -> Result<Self> {
-        if let Some(object) = folder::list(place)?.first() {
-            let shown = place.bucket.shown(&object.location);
-            return Err(Error::new(
-                ErrorKind::Refused,
-                format!("output path \"{place}\" already exists: there is \"{}\"", shown.display()),
-            )
-            .with_hint("choose another output path, or remove what is there"));
-        }
+        place.require_empty()?;
         Ok(StagedObjects { place: place.clone(), last: last.to_owned(), made: Mutex::default() })
     }
 
