@@ -105,7 +105,8 @@ async fn refuse_same(reader: &LiveReader, target: &RestorePlan) -> Result<()> {
     let source = &reader.source().database().facts.database;
     let created = target.summary().creates_database.as_deref();
     let into = created.unwrap_or(target.options().connection.database());
-    if into == source && target.server_identity().await? == *reader.source().identity() {
+    if into == source && target.server_identity().await?.is_same_server(reader.source().identity())
+    {
         return Err(Error::new(
             ErrorKind::Refused,
             format!("source and target are the same database {source:?}"),

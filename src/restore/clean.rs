@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::large_objects;
 use super::report::IgnoredError;
+use super::script::wait;
 use super::worker::Worker;
 use crate::archive::statements::{drop_statement, is_database_entry};
 use crate::connect::is_connection_lost;
@@ -43,13 +44,15 @@ pub(super) async fn drop_objects(
     let most = (context.target.lock_share / LOCKS_PER_DROP).clamp(1, DROPS_TOGETHER);
     for batch in drops.chunks(most) {
         context.interrupt.check()?;
-        if !context.options.single_transaction && drop_together(worker, batch).await? {
+        if !context.options.single_transaction && drop_together(worker, context, batch).await? {
             continue;
         }
         for (item, statement) in batch {
             let entry = context.entry(*item);
             let purpose = format!("drop {}", entry.describe());
-            let Err(error) = worker.session.execute(&purpose, statement).await else { continue };
+            let dropped = worker.session.execute(&purpose, statement);
+            let dropped = wait(&context.interrupt, &worker.canceller(), dropped).await?;
+            let Err(error) = dropped else { continue };
             if context.options.stops_at_first_error()
                 || is_connection_lost(&error)
                 || context.interrupt.is_set()
@@ -64,7 +67,11 @@ pub(super) async fn drop_objects(
 }
 
 /// Drops a batch in one transaction; tells whether that succeeded.
-async fn drop_together(worker: &Worker, batch: &[(usize, String)]) -> Result<bool> {
+async fn drop_together(
+    worker: &Worker,
+    context: &Context,
+    batch: &[(usize, String)],
+) -> Result<bool> {
     let mut sql = String::from("BEGIN;\n");
     for (_, statement) in batch {
         sql.push_str(statement);
@@ -72,7 +79,9 @@ async fn drop_together(worker: &Worker, batch: &[(usize, String)]) -> Result<boo
     }
     sql.push_str("COMMIT;\n");
     let purpose = format!("drop {} objects together", batch.len());
-    match worker.session.execute(&purpose, &sql).await {
+    // Somebody may be using what is to be dropped, and then it is waited for.
+    let dropped = worker.session.execute(&purpose, &sql);
+    match wait(&context.interrupt, &worker.canceller(), dropped).await? {
         Ok(()) => Ok(true),
         Err(error) if is_connection_lost(&error) => Err(error),
         Err(_) => {

@@ -141,8 +141,18 @@ fn a_database_is_never_cloned_into_itself() {
     let source = server.database("clone_itself");
     source.execute("create table t(a int); insert into t values (1), (2)");
     let maintenance = server.uri("postgres");
+    // The same server by another way.
+    let port = source.query("show port");
+    let elsewhere = match source.query("select coalesce(host(inet_server_addr()), '')").as_str() {
+        "" => format!("postgresql://postgres@127.0.0.1:{port}/{}", source.name()),
+        _ => {
+            let directory = source.query("show unix_socket_directories").replace('/', "%2F");
+            format!("postgresql://postgres@/{}?host={directory}&port={port}", source.name())
+        }
+    };
     for (to, options) in [
-        (source.uri(), &["--clean"][..]),
+        (elsewhere.as_str(), &["--clean"][..]),
+        (source.uri(), &["--clean"]),
         (source.uri(), &["--append"]),
         (&maintenance, &["--create", "--clean"]),
     ] {

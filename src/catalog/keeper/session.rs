@@ -22,6 +22,15 @@ pub struct ServerIdentity {
 }
 
 impl ServerIdentity {
+    /// Tells whether both are one running server, by whichever address it was reached.
+    pub fn is_same_server(&self, other: &ServerIdentity) -> bool {
+        let differ = match (&self.system_identifier, &other.system_identifier) {
+            (Some(own), Some(other)) => own != other,
+            _ => false,
+        };
+        !differ && self.postmaster_start == other.postmaster_start
+    }
+
     /// Asks a server; must run outside the dump's transaction, because one of the questions may fail.
     pub async fn ask(session: &Session) -> Result<ServerIdentity> {
         // Some managed services take this function away from ordinary roles.

@@ -44,3 +44,4 @@ mod statement;
 pub use options::ScriptOptions;
 pub use plan::{ScriptPlan, ScriptSummary, connect, plan};
 pub use report::{ScriptFailure, ScriptReport};
+pub(in crate::restore) use run::wait;

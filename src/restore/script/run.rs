@@ -45,7 +45,7 @@ const INSERT_BYTES: usize = 256 * 1024;
 const MOST_FAILURES: usize = 1000;
 
 /// Waits for the server, unless somebody asks to stop; then what it runs is cancelled.
-pub(super) async fn wait<T>(
+pub(in crate::restore) async fn wait<T>(
     interrupt: &Interrupt,
     canceller: &Canceller,
     answer: impl Future<Output = T>,

@@ -158,6 +158,36 @@ async fn an_interrupted_restore_ends_at_once_and_leaves_no_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dropping_what_somebody_uses_can_be_interrupted() {
+    let Some(stock) = oracle::record() else { return };
+    let server = newest_server();
+    let source = server.database("drop_source");
+    source.execute("create table a(id int)");
+    let world = World::new();
+    let archive = world.path("archive");
+    stock.dump_archive(&source, &archive, &["-Fd"]);
+    for single_transaction in [false, true] {
+        let target = server.database("drop_target");
+        target.execute("create table a(id int); insert into a values (1)");
+        let user = pgark::connect::Session::connect(&params_as(&target, None)).await.expect("one");
+        user.execute("use", "begin; select from a").await.expect("in use");
+        let options =
+            RestoreOptions { clean: true, single_transaction, ..options(&archive, &target) };
+        let interrupt = Interrupt::default();
+        let planned = plan(options, silent()).await.expect("plan");
+        let running = tokio::spawn(planned.run(interrupt.clone()));
+        until(&target, WAITING, "t").await;
+        interrupt.trigger();
+        let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
+        let error = ended.expect("at once").expect("no panic").expect_err("interrupted");
+        assert_eq!(error.kind(), ErrorKind::Interrupted, "{}", chain(&error));
+        user.close().await;
+        until(&target, OTHERS, "0").await;
+        assert_eq!(target.query("select count(*) from a"), "1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_ends_the_restore_with_its_cause() {
     let Some(stock) = oracle::record() else { return };
     let server = newest_server();
