@@ -199,7 +199,8 @@ fn client(options: &BucketOptions) -> ClientOptions {
         name.to_ascii_lowercase().contains("endpoint") && value.starts_with("http://")
     };
     if options.settings.iter().any(plain) {
-        client = client.with_allow_http(true);
+        // Nobody is to be trusted then, and a container without certificates will do.
+        client = client.with_allow_http(true).with_no_system_certificates(true);
     }
     client.with_timeout(REQUEST_TIME_MAX).with_read_timeout(SILENCE_MAX)
 }
@@ -265,6 +266,9 @@ fn hint(error: &object_store::Error, text: &str, key: &str, url: &str) -> Option
         return Some(format!(
             "it is in cold storage; bring it back with: aws s3api restore-object --bucket {bucket} --key {key} --restore-request Days=7"
         ));
+    }
+    if text.contains("No CA certificates") {
+        return Some("install the certificates of the system (ca-certificates), or name a file with them in SSL_CERT_FILE".to_owned());
     }
     if text.contains("Missing") && text.contains("AccessKeyId") {
         return Some("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned());

@@ -17,6 +17,9 @@ use super::runtime::{self, Pending};
 use super::{Bucket, PART_BYTES};
 use crate::error::{Error, ErrorKind, Result, with_causes};
 
+/// An object that is larger than this is likely to need a whole part.
+const SMALL_BYTES: usize = 1 << 20;
+
 /// What the services allow.
 const PARTS_MAX: usize = 10_000;
 
@@ -189,6 +192,10 @@ impl Write for Upload {
             self.send_part().map_err(|error| io::Error::other(with_causes(&error)))?;
         }
         let count = bytes.len().min(PART_BYTES - self.buffer.len());
+        if self.buffer.len() + count > SMALL_BYTES {
+            // Doubling would end at twice of what a part holds.
+            self.buffer.reserve_exact(PART_BYTES - self.buffer.len());
+        }
         self.buffer.extend_from_slice(&bytes[..count]);
         Ok(count)
     }
