@@ -7,6 +7,7 @@
 //! Requests run on threads of their own, so that whoever writes or reads may block as with a disk. An
 //! object appears when it is complete: nothing is written under another name first.
 
+mod claim;
 mod folder;
 mod place;
 mod read;

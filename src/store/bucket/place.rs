@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use object_store::path::Path as ObjectPath;
 
+use super::claim;
 use super::folder::{self, ObjectFolder};
 use super::{Bucket, BucketOptions, is_object_url};
 use crate::error::{Error, ErrorKind, Result};
@@ -65,9 +66,13 @@ impl ObjectPlace {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Refused`] when something is there, [`ErrorKind::Storage`] when the bucket does not answer.
+    /// [`ErrorKind::Refused`] when something is there, [`ErrorKind::Locked`] when another run is at work there,
+    /// [`ErrorKind::Storage`] when the bucket does not answer.
     pub fn require_empty(&self) -> Result<()> {
         let objects = folder::list(self)?;
+        if objects.iter().any(|object| claim::is_claim(&object.location)) {
+            return Err(claim::taken(self));
+        }
         let Some(object) = objects.first() else { return Ok(()) };
         let shown = self.bucket.shown(&object.location);
         Err(Error::new(

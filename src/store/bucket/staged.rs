@@ -8,8 +8,8 @@ use object_store::ObjectStoreExt;
 
 use super::place::ObjectPlace;
 use super::read::ObjectContent;
-use super::runtime;
 use super::upload::{self, SharedUpload, Upload};
+use super::{claim, folder, runtime};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Content;
 
@@ -40,14 +40,22 @@ struct Made {
 impl StagedObjects {
     /// Begins a prefix under which nothing may be yet.
     ///
-    /// Another run that begins the same prefix at the same moment is not seen: who shares a bucket gives
-    /// every run a name of its own, as backups have.
-    ///
     /// # Errors
     ///
-    /// [`ErrorKind::Refused`] when something is there, [`ErrorKind::Storage`] when the bucket does not answer.
+    /// [`ErrorKind::Refused`] when something is there, [`ErrorKind::Locked`] when another run is at work there,
+    /// [`ErrorKind::Storage`] when the bucket does not answer.
     pub(in crate::store) fn create(place: &ObjectPlace, last: &str) -> Result<Self> {
         place.require_empty()?;
+        claim::claim(place)?;
+        // Between the look and the claim another run may have come and gone, and left its archive.
+        let others = folder::list(place)
+            .map(|objects| objects.iter().any(|object| !claim::is_claim(&object.location)));
+        if !matches!(others, Ok(false)) {
+            claim::give_back(place)?;
+            others?;
+            place.require_empty()?;
+            return Err(claim::taken(place));
+        }
         Ok(StagedObjects { place: place.clone(), last: last.to_owned(), made: Mutex::default() })
     }
 
@@ -102,6 +110,8 @@ impl StagedObjects {
         let held = self.made().held.take().ok_or_else(|| {
             Error::new(ErrorKind::Internal, format!("\"{}\" has no {}", self.place, self.last))
         })?;
+        // From here on nobody else can begin: the other objects are there.
+        claim::give_back(&self.place)?;
         held.lock().complete()?;
         self.made().ended = true;
         Ok(())
@@ -123,7 +133,9 @@ impl StagedObjects {
         }
         let names = begun.into_keys().map(|name| self.place.join(&name).path);
         // The failure that led here is the one to tell; what stays is no archive.
-        let _ = upload::remove(&self.place.bucket, names.collect());
+        if upload::remove(&self.place.bucket, names.collect()).is_ok() {
+            let _ = claim::give_back(&self.place);
+        }
     }
 
     fn over(&self) -> Error {

@@ -126,6 +126,46 @@ fn a_dump_that_the_bucket_refuses_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_prefix_is_of_one_run_at_a_time() {
+    let bucket = TestBucket::start();
+    let server = newest_server();
+    let source = server.database("bucket_two");
+    source.execute("create table t as select n, md5(n::text) from generate_series(1, 5000) n");
+    let world = World::new();
+    let variables = bucket.variables();
+    let archive = bucket.url("one");
+    let dump =
+        || world.pgark_with(&variables, &["dump", "-d", source.uri(), "-Fd", "-f", &archive]);
+    // A run was killed at work: what it leaves is told, and not taken for an archive.
+    std::fs::create_dir(bucket.object("one")).expect("a folder");
+    std::fs::write(bucket.object("one/pgark.partial"), "somebody").expect("writes");
+    std::fs::write(bucket.object("one/1.dat.zst"), "cut off").expect("writes");
+    let refused = dump().fails_with(7);
+    assert!(refused.stderr.contains("another run is writing"), "{}", refused.stderr);
+    assert_eq!(bucket.objects(), ["one/1.dat.zst", "one/pgark.partial"]);
+    drop(world.pgark_with(&variables, &["verify", &archive]).fails_with(5));
+    std::fs::remove_file(bucket.object("one/1.dat.zst")).expect("removes");
+    std::fs::remove_file(bucket.object("one/pgark.partial")).expect("removes");
+
+    // Another one begins in the moment between the look and the claim.
+    let folder = bucket.object("one");
+    bucket.when(move |method, path| {
+        if method == "PUT" && path.contains("pgark.partial") {
+            std::fs::write(folder.join("pgark.partial"), "somebody").expect("writes");
+        }
+        None
+    });
+    let refused = dump().fails_with(7);
+    assert!(refused.stderr.contains("another run is writing"), "{}", refused.stderr);
+    bucket.take_requests();
+    assert_eq!(bucket.objects(), ["one/pgark.partial"], "what is somebody else's stays");
+    std::fs::remove_file(bucket.object("one/pgark.partial")).expect("removes");
+
+    drop(dump().success());
+    assert!(!bucket.objects().iter().any(|name| name.contains("partial")));
+}
+
+#[test]
 fn a_bucket_that_stumbles_is_asked_again() {
     let bucket = TestBucket::start();
     let source = newest_server().database("bucket_stumbles");
