@@ -49,6 +49,13 @@ fn target(arguments: &RestoreArguments, world: &World) -> Result<ConnectParams> 
     }
     if arguments.managed.repository.profile.is_some() {
         let settings = settings::read(&arguments.managed.repository, world)?;
+        if settings.overridden_connection().is_some() {
+            // A backup may go to the wrong place; what is replaced must be meant.
+            let message = "the profile and a variable name different databases to replace";
+            return Err(Error::new(ErrorKind::Usage, message).with_hint(
+                "unset DATABASE_URL or PGARK_CONNECTION, or name the database with --target",
+            ));
+        }
         if settings.is_set("connection") {
             return settings::one_database(&settings, &arguments.connection, world);
         }

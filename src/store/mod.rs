@@ -22,7 +22,7 @@ pub use content::{Content, FileContent, Part, PartReader};
 pub use folder::{Folder, open_folder};
 pub use leftover::{remove_folder, sweep_leftovers};
 pub use location::Location;
-pub use new_folder::{NewFile, NewFolder};
+pub use new_folder::{FileKind, NewFile, NewFolder};
 pub use output::Output;
 pub use set_aside::SetAside;
 pub use staged_directory::StagedDirectory;

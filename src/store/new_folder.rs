@@ -24,6 +24,15 @@ enum Place {
     Bucket(StagedObjects),
 }
 
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// It tells what the others are, and is read first and often: never in cold storage.
+    Head,
+    /// It is read when its content is wanted.
+    Data,
+}
+
 /// A file in the making.
 #[derive(Debug)]
 pub enum NewFile {
@@ -59,8 +68,8 @@ impl NewFolder {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`] when it cannot be created.
-    pub fn file(&self, name: &str) -> Result<NewFile> {
-        self.open(name, OpenOptions::new().read(true).write(true).create_new(true))
+    pub fn file(&self, name: &str, kind: FileKind) -> Result<NewFile> {
+        self.open(name, kind, OpenOptions::new().read(true).write(true).create_new(true))
     }
 
     /// Begins a file that an attempt which was given up may have left.
@@ -69,16 +78,16 @@ impl NewFolder {
     ///
     /// As [`NewFolder::file`].
     pub fn file_again(&self, name: &str) -> Result<NewFile> {
-        self.open(name, OpenOptions::new().write(true).create(true).truncate(true))
+        self.open(name, FileKind::Data, OpenOptions::new().write(true).create(true).truncate(true))
     }
 
-    fn open(&self, name: &str, options: &OpenOptions) -> Result<NewFile> {
+    fn open(&self, name: &str, kind: FileKind, options: &OpenOptions) -> Result<NewFile> {
         match &self.place {
             Place::Disk(staged) => match options.open(staged.path().join(name)) {
                 Ok(file) => Ok(NewFile::Disk(file)),
                 Err(error) => Err(storage(&self.shown(name), "create", error)),
             },
-            Place::Bucket(objects) => Ok(NewFile::Object(ObjectFile(objects.file(name)?))),
+            Place::Bucket(objects) => Ok(NewFile::Object(ObjectFile(objects.file(name, kind)?))),
         }
     }
 

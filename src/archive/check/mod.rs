@@ -163,7 +163,7 @@ pub struct ContainerChecked {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) when asked to stop. Damage is no error but a
+/// [`ErrorKind::Interrupted`] when asked to stop. Damage is no error but a
 /// finding.
 pub fn check(
     reader: &dyn ArchiveReader,

@@ -17,7 +17,7 @@ use crate::archive::{
 use crate::codec::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, Oid};
-use crate::store::NewFile;
+use crate::store::{FileKind, NewFile};
 
 /// Returns the name of a large object's file, without the codec's suffix.
 pub(in crate::archive) fn file_name(oid: Oid) -> String {
@@ -64,7 +64,7 @@ impl LargeObjectsWriter for DirectoryLargeObjects {
         let shared = &*self.shared;
         let (_, objects) = shared.pieces.take(pieces)?;
         let list = list_of_files(&objects);
-        let mut file = shared.files.folder.file(&shared.list)?;
+        let mut file = shared.files.folder.file(&shared.list, FileKind::Head)?;
         file.write_all(list.as_bytes()).map_err(|error| shared.storage(&shared.list, error))?;
         shared.files.folder.keep(&shared.list, file)?;
         let digest = sha256(list.as_bytes());

@@ -18,7 +18,7 @@ use crate::archive::{
 use crate::codec::{Compression, HashingWriter, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{DumpId, TocEntry};
-use crate::store::{Durability, Location, NewFile, NewFolder, Part};
+use crate::store::{Durability, FileKind, Location, NewFile, NewFolder, Part};
 
 /// The folder of the archive, and the data files that are complete in it.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl ArchiveWriter for DirectoryWriter {
     fn data_file(&self, dump_id: DumpId) -> Result<DataFileWriter> {
         let name = format!("{dump_id}.dat{}", self.compression.algorithm.suffix());
         let shown = self.shown(&name);
-        let file = self.files.folder.file(&name)?;
+        let file = self.files.folder.file(&name, FileKind::Data)?;
         Ok(DataFileWriter::new(DataTarget {
             dump_id,
             name,
@@ -169,7 +169,7 @@ impl DirectoryWriter {
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(Sha256Digest, u64)> {
-        let mut file = self.files.folder.file(name)?;
+        let mut file = self.files.folder.file(name, FileKind::Head)?;
         let mut out = HashingWriter::new(BufWriter::with_capacity(1 << 18, &mut file));
         let written = write(&mut out).and_then(|()| out.flush());
         written.map_err(|error| self.storage(name, error))?;

@@ -93,7 +93,7 @@ pub(in crate::cli) const KEYS: &[Key] = &[
         "keep-all",
         Job,
         None,
-        &[("RETENTION_DAYS", Days), ("BACKUP_RETENTION_DAYS", Days)],
+        &[("BACKUP_RETENTION_DAYS", Days), ("RETENTION_DAYS", Days)],
     ),
     key(
         "keep_daily",

@@ -80,6 +80,8 @@ pub(super) struct Settings {
     pub(super) file: Option<PathBuf>,
     /// The repositories of the file, when there are several and the job names none of them.
     unnamed_repositories: Vec<String>,
+    /// The connection of the file when a variable comes before it.
+    overridden_connection: Option<String>,
 }
 
 impl Settings {
@@ -102,6 +104,7 @@ impl Settings {
             profile: None,
             file: file.as_ref().map(|file| file.path.clone()),
             unnamed_repositories: Vec::new(),
+            overridden_connection: None,
         };
         match &file {
             Some(file) => settings.take_job(file, profile)?,
@@ -121,6 +124,7 @@ impl Settings {
                 settings
                     .notes
                     .push(format!("{} comes before {}", setting.origin, overridden.origin));
+                settings.overridden_connection = overridden.values.first().cloned();
             }
             settings.found.insert(name, setting);
         }
@@ -146,13 +150,33 @@ impl Settings {
                     !matches!(setting.origin, Origin::Default | Origin::Alias { .. })
                 })
         };
-        let Some(ours) = KEYS.iter().find(is_ours) else { return };
+        let Some(ours) = KEYS.iter().find(is_ours) else { return self.prefer_backups() };
         let ours = self.found[ours.name].origin.to_string();
         for key in KEYS {
             let Some(Setting { origin: Origin::Alias { name, .. }, .. }) = self.found.get(key.name)
             else {
                 continue;
             };
+            self.notes.push(format!("{name} is not used: {ours} says how long backups are kept"));
+            match key.default {
+                Some(value) => self.found.insert(key.name, default(value)),
+                None => self.found.remove(key.name),
+            };
+        }
+    }
+
+    /// Leaves out what need not be about backups when variables that are speak of them.
+    fn prefer_backups(&mut self) {
+        let of_alias = |key: &key::Key, generic: bool| match self.found.get(key.name)?.origin {
+            Origin::Alias { ref name, for_anything } if for_anything == generic => {
+                Some(name.clone())
+            }
+            _ => None,
+        };
+        let Some(ours) = KEYS.iter().find_map(|key| of_alias(key, false)) else { return };
+        let generic: Vec<(&key::Key, String)> =
+            KEYS.iter().filter_map(|key| Some((key, of_alias(key, true)?))).collect();
+        for (key, name) in generic {
             self.notes.push(format!("{name} is not used: {ours} says how long backups are kept"));
             match key.default {
                 Some(value) => self.found.insert(key.name, default(value)),
@@ -194,6 +218,11 @@ impl Settings {
     /// Returns all values of a setting.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         self.get(name).map(|setting| setting.values.clone()).unwrap_or_default()
+    }
+
+    /// Returns the connection of the file when a variable comes before it.
+    pub(super) fn overridden_connection(&self) -> Option<&str> {
+        self.overridden_connection.as_deref()
     }
 
     /// Returns the value of a setting.

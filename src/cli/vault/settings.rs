@@ -83,7 +83,11 @@ pub(in crate::cli) fn checks(
     }
     let databases = settings.list("databases");
     let is_meant = match databases.is_empty() {
-        true => connection(settings, &Default::default(), world)?.database() == database,
+        // A variable says where to go, and the file what the checks are about.
+        true => match settings.overridden_connection() {
+            Some(text) => connection::params_of(world, text)?.database() == database,
+            None => connection(settings, &Default::default(), world)?.database() == database,
+        },
         false => databases.iter().any(|name| name == database),
     };
     Ok(if is_meant { checks } else { Vec::new() })

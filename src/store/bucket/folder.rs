@@ -5,9 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 
+use super::claim;
 use super::place::ObjectPlace;
 use super::read::ObjectContent;
 use super::runtime;
@@ -24,27 +25,35 @@ pub(in crate::store) struct ObjectFolder {
 
 impl ObjectFolder {
     pub(super) fn open(place: &ObjectPlace) -> Result<Self> {
-        let objects = list(place)?;
-        let direct = objects.into_iter().filter_map(|object| {
-            let mut parts = object.location.prefix_match(&place.path)?;
-            let name = parts.next()?.as_ref().to_owned();
-            // Deeper ones belong to somebody else.
-            parts.next().is_none().then_some(())?;
-            drop(parts);
-            Some((name, object))
-        });
-        Ok(ObjectFolder { place: place.clone(), objects: direct.collect() })
+        let (store, prefix) = (Arc::clone(&place.bucket.objects), place.path.clone());
+        let listed = runtime::ask(async move {
+            let prefix = (!prefix.as_ref().is_empty()).then_some(&prefix);
+            store.list_with_delimiter(prefix).await
+        })?;
+        let listed = listed.map_err(|error| place.bucket.failed("list", &place.path, &error))?;
+        let named = listed.objects.into_iter();
+        let named = named
+            .filter(|object| object.location != place.path && !claim::is_claim(&object.location));
+        let named =
+            named.filter_map(|object| Some((object.location.filename()?.to_owned(), object)));
+        Ok(ObjectFolder { place: place.clone(), objects: named.collect() })
     }
 }
 
-/// Lists all objects under a prefix, at any depth.
-pub(super) fn list(place: &ObjectPlace) -> Result<Vec<ObjectMeta>> {
+/// How many objects are enough to know what is under a prefix.
+const FEW: usize = 1000;
+
+/// Lists the first objects under a prefix, at any depth.
+pub(super) fn first(place: &ObjectPlace) -> Result<Vec<ObjectMeta>> {
     let (store, prefix) = (Arc::clone(&place.bucket.objects), place.path.clone());
     let listed = runtime::ask(async move {
-        let prefix = (!prefix.as_ref().is_empty()).then_some(&prefix);
-        store.list(prefix).try_collect::<Vec<ObjectMeta>>().await
+        let listing = store.list((!prefix.as_ref().is_empty()).then_some(&prefix));
+        listing.take(FEW).try_collect::<Vec<ObjectMeta>>().await
     })?;
-    listed.map_err(|error| place.bucket.failed("list", &place.path, &error))
+    let mut objects = listed.map_err(|error| place.bucket.failed("list", &place.path, &error))?;
+    // What consoles make where somebody asks for a folder.
+    objects.retain(|object| object.size > 0 || object.location != place.path);
+    Ok(objects)
 }
 
 impl Folder for ObjectFolder {

@@ -36,8 +36,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// How long a request may take: a part of 16 MiB at 64 KB/s takes four minutes.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(600);
 
-/// How long nothing may come on a connection.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long a request is repeated: longer than one over a slow line takes.
+const RETRY_TIME_MAX: Duration = Duration::from_secs(900);
 
 /// What parts are sent in. All parts of an upload have this size but the last, because some stores demand
 /// it; with at most 10,000 parts an object has at most 160 GB.
@@ -103,7 +103,7 @@ impl Bucket {
                 None => failure.with_source(text),
             }
         };
-        let client = client(options);
+        let client = client(scheme, options);
         let (objects, uploads): (Arc<dyn ObjectStore>, Arc<dyn MultipartStore>) = match scheme {
             "s3" | "s3a" => {
                 let mut builder = AmazonS3Builder::new()
@@ -119,9 +119,8 @@ impl Bucket {
                 if let Some(region) = options.value("AWS_REGION") {
                     builder = builder.with_config(AmazonS3ConfigKey::Region, region);
                 }
-                let retry = RetryConfig::default();
-                let built = builder.with_retry(retry).with_client_options(client).build();
-                let store = Arc::new(built.map_err(failed)?);
+                let builder = builder.with_retry(retry()).with_client_options(client);
+                let store = Arc::new(builder.build().map_err(failed)?);
                 (store.clone(), store)
             }
             "gs" => {
@@ -129,7 +128,8 @@ impl Bucket {
                 for (key, value) in settings::<GoogleConfigKey>(options) {
                     builder = builder.with_config(key, value);
                 }
-                let store = Arc::new(builder.with_client_options(client).build().map_err(failed)?);
+                let builder = builder.with_retry(retry()).with_client_options(client);
+                let store = Arc::new(builder.build().map_err(failed)?);
                 (store.clone(), store)
             }
             _ => {
@@ -137,11 +137,15 @@ impl Bucket {
                 for (key, value) in settings::<AzureConfigKey>(options) {
                     builder = builder.with_config(key, value);
                 }
-                let store = Arc::new(builder.with_client_options(client).build().map_err(failed)?);
+                let builder = builder.with_retry(retry()).with_client_options(client);
+                let store = Arc::new(builder.build().map_err(failed)?);
                 (store.clone(), store)
             }
         };
-        let storage_class = options.value("AWS_STORAGE_CLASS").map(str::to_owned);
+        let storage_class = match scheme {
+            "s3" | "s3a" => options.value("AWS_STORAGE_CLASS").map(str::to_owned),
+            _ => None,
+        };
         Ok(Bucket { objects, uploads, url, storage_class })
     }
 
@@ -186,7 +190,14 @@ fn settings<K: std::str::FromStr>(options: &BucketOptions) -> Vec<(K, &str)> {
     known.collect()
 }
 
-fn client(options: &BucketOptions) -> ClientOptions {
+fn retry() -> RetryConfig {
+    RetryConfig { retry_timeout: RETRY_TIME_MAX, ..RetryConfig::default() }
+}
+
+/// The names of an endpoint of S3.
+const S3_ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+
+fn client(scheme: &str, options: &BucketOptions) -> ClientOptions {
     let mut client = ClientOptions::new();
     for (name, value) in &options.settings {
         let name = name.to_ascii_lowercase();
@@ -200,10 +211,18 @@ fn client(options: &BucketOptions) -> ClientOptions {
         name.to_ascii_lowercase().contains("endpoint") && value.starts_with("http://")
     };
     if options.settings.iter().any(plain) {
-        // Nobody is to be trusted then, and a container without certificates will do.
-        client = client.with_allow_http(true).with_no_system_certificates(true);
+        client = client.with_allow_http(true);
     }
-    client.with_timeout(REQUEST_TIME_MAX).with_read_timeout(SILENCE_MAX)
+    let is_plain = |name: &&str| options.value(name).is_some_and(|url| url.starts_with("http://"));
+    if scheme.starts_with("s3")
+        && S3_ENDPOINTS.iter().any(is_plain)
+        && options.value("AWS_WEB_IDENTITY_TOKEN_FILE").is_none()
+    {
+        // No request goes over TLS, and a container without certificates will do.
+        client = client.with_no_system_certificates(true);
+    }
+    // A limit of silence would count from the first byte that is sent: a part takes minutes on a slow line.
+    client.with_timeout(REQUEST_TIME_MAX).with_read_timeout(REQUEST_TIME_MAX)
 }
 
 /// Returns an error's text without what could be a secret in a URL.

@@ -26,8 +26,13 @@ impl ObjectPlace {
     ///
     /// [`ErrorKind::Usage`] when it is no URL of object storage, or when settings are missing or wrong.
     pub fn open(url: &str, options: &BucketOptions) -> Result<Self> {
+        // What stands before an @ or behind a ? may be a secret.
+        let shown = match url.contains(['@', '?']) {
+            true => "the URL of the bucket".to_owned(),
+            false => format!("\"{url}\""),
+        };
         let usage = |reason: &str| {
-            Error::new(ErrorKind::Usage, format!("\"{url}\" cannot be used: {reason}"))
+            Error::new(ErrorKind::Usage, format!("{shown} cannot be used: {reason}"))
                 .with_hint("places in object storage are written s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX")
         };
         let (scheme, rest) = match url.split_once("://") {
@@ -37,6 +42,9 @@ impl ObjectPlace {
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if name.is_empty() || name.contains(['@', '?', '#', ':']) {
             return Err(usage("it does not name a bucket"));
+        }
+        if prefix.contains(['?', '#']) {
+            return Err(usage("its prefix has a ? or #; keys belong into variables"));
         }
         let path = ObjectPath::parse(prefix.trim_matches('/'))
             .map_err(|error| usage("its prefix is none").with_source(error.to_string()))?;
@@ -69,7 +77,7 @@ impl ObjectPlace {
     /// [`ErrorKind::Refused`] when something is there, [`ErrorKind::Locked`] when another run is at work there,
     /// [`ErrorKind::Storage`] when the bucket does not answer.
     pub fn require_empty(&self) -> Result<()> {
-        let objects = folder::list(self)?;
+        let objects = folder::first(self)?;
         if objects.iter().any(|object| claim::is_claim(&object.location)) {
             return Err(claim::taken(self));
         }

@@ -47,7 +47,14 @@ impl Content for ObjectContent {
 
     fn open(self: Arc<Self>, from: u64, to: u64) -> Box<dyn Read + Send> {
         let end = to.min(self.object.size);
-        Box::new(ObjectReader { content: self, next: from, end, ready: Bytes::new(), coming: None })
+        Box::new(ObjectReader {
+            content: self,
+            next: from,
+            end,
+            ready: Bytes::new(),
+            asked: 0,
+            coming: None,
+        })
     }
 }
 
@@ -58,6 +65,8 @@ struct ObjectReader {
     next: u64,
     end: u64,
     ready: Bytes,
+    /// The bytes of the range that is coming.
+    asked: u64,
     coming: Option<Pending<object_store::Result<Bytes>>>,
 }
 
@@ -66,6 +75,7 @@ impl ObjectReader {
         if self.coming.is_none() && self.next < self.end {
             let to = self.next.saturating_add(RANGE_BYTES).min(self.end);
             self.coming = Some(self.content.fetch(self.next, to)?);
+            self.asked = to - self.next;
             self.next = to;
         }
         Ok(())
@@ -79,8 +89,17 @@ impl Read for ObjectReader {
             let Some(coming) = self.coming.take() else { return Ok(0) };
             let content = &self.content;
             self.ready = coming.wait().map_err(io::Error::other)?.map_err(|error| {
-                io::Error::other(content.bucket.failed("read", &content.object.location, &error))
+                // What the network does is not what the bytes are.
+                let kind = match error {
+                    object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
+                    _ => io::ErrorKind::ConnectionAborted,
+                };
+                let path = &content.object.location;
+                io::Error::new(kind, content.bucket.failed("read", path, &error))
             })?;
+            if self.ready.len() as u64 != self.asked {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             self.ask_for_next().map_err(io::Error::other)?;
         }
         let count = buffer.len().min(self.ready.len());

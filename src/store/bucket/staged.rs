@@ -11,7 +11,7 @@ use super::read::ObjectContent;
 use super::upload::{self, SharedUpload, Upload};
 use super::{claim, folder, runtime};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Content;
+use crate::store::{Content, FileKind};
 
 /// Objects in the making under one prefix.
 ///
@@ -48,7 +48,7 @@ impl StagedObjects {
         place.require_empty()?;
         claim::claim(place)?;
         // Between the look and the claim another run may have come and gone, and left its archive.
-        let others = folder::list(place)
+        let others = folder::first(place)
             .map(|objects| objects.iter().any(|object| !claim::is_claim(&object.location)));
         if !matches!(others, Ok(false)) {
             claim::give_back(place)?;
@@ -68,8 +68,8 @@ impl StagedObjects {
     /// # Errors
     ///
     /// [`ErrorKind::Internal`] when everything was given up.
-    pub(in crate::store) fn file(&self, name: &str) -> Result<SharedUpload> {
-        let upload = SharedUpload::new(Upload::new(self.place.join(name)));
+    pub(in crate::store) fn file(&self, name: &str, kind: FileKind) -> Result<SharedUpload> {
+        let upload = SharedUpload::new(Upload::new(self.place.join(name), kind));
         let mut made = self.made();
         if made.ended {
             return Err(self.over());
@@ -110,8 +110,9 @@ impl StagedObjects {
         let held = self.made().held.take().ok_or_else(|| {
             Error::new(ErrorKind::Internal, format!("\"{}\" has no {}", self.place, self.last))
         })?;
-        // From here on nobody else can begin: the other objects are there.
-        claim::give_back(&self.place)?;
+        // From here on nobody else can begin: the other objects are there. Who may write and not remove, as those who
+        // make backups should be, leaves it; readers pass over it.
+        let _ = claim::give_back(&self.place);
         held.lock().complete()?;
         self.made().ended = true;
         Ok(())
@@ -131,9 +132,12 @@ impl StagedObjects {
         for upload in begun.values().flatten() {
             upload.lock().give_up();
         }
+        // Without this one the others are no archive, however far the removal comes.
+        let bucket = &self.place.bucket;
+        let _ = upload::remove(bucket, vec![self.place.join(&self.last).path]);
         let names = begun.into_keys().map(|name| self.place.join(&name).path);
         // The failure that led here is the one to tell; what stays is no archive.
-        if upload::remove(&self.place.bucket, names.collect()).is_ok() {
+        if upload::remove(bucket, names.collect()).is_ok() {
             let _ = claim::give_back(&self.place);
         }
     }

@@ -16,6 +16,7 @@ use super::place::ObjectPlace;
 use super::runtime::{self, Pending};
 use super::{Bucket, PART_BYTES};
 use crate::error::{Error, ErrorKind, Result, with_causes};
+use crate::store::FileKind;
 
 /// An object that is larger than this is likely to need a whole part.
 const SMALL_BYTES: usize = 1 << 20;
@@ -26,6 +27,7 @@ const PARTS_MAX: usize = 10_000;
 /// An object in the making; it appears with [`Upload::complete`]. Dropping it aborts the upload.
 pub(in crate::store) struct Upload {
     place: ObjectPlace,
+    kind: FileKind,
     buffer: Vec<u8>,
     parts: Option<Parts>,
     state: State,
@@ -48,8 +50,8 @@ struct Parts {
 }
 
 impl Upload {
-    pub(super) fn new(place: ObjectPlace) -> Self {
-        Upload { place, buffer: Vec::new(), parts: None, state: State::Open }
+    pub(super) fn new(place: ObjectPlace, kind: FileKind) -> Self {
+        Upload { place, kind, buffer: Vec::new(), parts: None, state: State::Open }
     }
 
     fn bucket(&self) -> &Bucket {
@@ -101,7 +103,9 @@ impl Upload {
 
     fn attributes(&self) -> Attributes {
         let mut attributes = Attributes::new();
-        if let Some(class) = &self.bucket().storage_class {
+        if self.kind == FileKind::Data
+            && let Some(class) = &self.bucket().storage_class
+        {
             attributes.insert(Attribute::StorageClass, class.clone().into());
         }
         attributes

@@ -299,6 +299,12 @@ impl Run {
         if self.options.retention == RetentionChoice::Show || made.expired.is_empty() {
             return Ok(());
         }
+        let itself = made.expired.iter().any(|expired| expired.decision.id == made.record.id);
+        let doubt = doubt.or_else(|| {
+            itself.then(|| {
+                "the rules would drop the new backup itself, which is not proved".to_owned()
+            })
+        });
         if doubt.is_some() {
             made.not_dropped = doubt;
             return Ok(());

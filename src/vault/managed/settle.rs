@@ -14,6 +14,7 @@ use super::run::{Run, Watch};
 use super::words::in_words;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Interrupt, ProgressHandle};
+use crate::vault::Reading;
 use crate::vault::side::{Custody, OpenedArchive, RestoreId};
 
 /// Which way an earlier run is to end.
@@ -34,6 +35,8 @@ pub struct SettlePlan {
     direction: Direction,
     progress: ProgressHandle,
     summary: SettleSummary,
+    /// Nobody removes the backup while it may be restored from again.
+    _reading: Option<Reading>,
 }
 
 /// What such a plan says about itself.
@@ -88,7 +91,9 @@ pub async fn settle(
     }
     options.no_owner = journal.no_owner;
     options.no_privileges = journal.no_privileges;
+    let mut reading = None;
     if direction == Direction::Forwards && journal.stage == Stage::Restoring {
+        reading = Reading::of(&options.archive)?;
         // It is restored from the beginning, maybe weeks after the backup was looked at.
         verify(&options, &progress, interrupt).await?;
         let mark = OpenedArchive::open(&options.archive).await?.mark();
@@ -116,7 +121,7 @@ pub async fn settle(
         takes_away: takes_away(direction, journal.stage),
         notes: notes(direction, &journal),
     };
-    Ok(SettlePlan { options, custody, journal, direction, progress, summary })
+    Ok(SettlePlan { options, custody, journal, direction, progress, summary, _reading: reading })
 }
 
 fn steps(direction: Direction, stage: Stage) -> &'static [Step] {
@@ -231,7 +236,7 @@ impl SettlePlan {
     ///
     /// [`ManagedPlan::run`]: super::ManagedPlan::run
     pub async fn run(self, watch: Option<Watch>, interrupt: Interrupt) -> Result<ManagedReport> {
-        let SettlePlan { options, custody, journal, direction, progress, summary } = self;
+        let SettlePlan { options, custody, journal, direction, progress, summary, _reading } = self;
         let report = ManagedReport::new(&summary.id, &summary.target, &summary.backup);
         let mut run = Run::new(options, custody, journal, report, progress);
         run.watch = watch;

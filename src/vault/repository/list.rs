@@ -49,6 +49,9 @@ pub enum Part {
     Event,
 }
 
+/// What a file system of its own has at its root, for the administrator only.
+const LOST_AND_FOUND: &str = "lost+found";
+
 impl Repository {
     /// Reads what is there, of one database or of all.
     ///
@@ -58,7 +61,10 @@ impl Repository {
     pub fn list(&self, database: Option<&str>) -> Result<Listing> {
         let mut folders: Vec<PathBuf> = match database {
             Some(name) => vec![self.database_folder(name)],
-            None => names(self.folder())?.map(|name| self.folder().join(name)).collect(),
+            None => names(self.folder())?
+                .filter(|name| name != LOST_AND_FOUND)
+                .map(|name| self.folder().join(name))
+                .collect(),
         };
         folders.sort();
         let mut listing = Listing::default();

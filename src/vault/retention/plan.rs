@@ -218,6 +218,24 @@ impl Group<'_> {
             self.keep_tier(tier, rule, &proved, keep);
         }
         self.keep_counted(&proved, keep);
+        self.keep_unproved(keep);
+    }
+
+    /// Keeps what is not proved as long as it would be kept if it were: a later look may prove it, and where nothing
+    /// is ever looked at, or the machine that looks is broken, there is nothing else.
+    ///
+    /// It takes the place of none that is proved.
+    fn keep_unproved(&self, keep: &mut impl FnMut(usize, Reason)) {
+        let mut newer: BTreeMap<BackupType, u32> = BTreeMap::new();
+        for &member in self.members {
+            let backup = &self.backups[member];
+            let before = newer.entry(backup.backup_type).or_default();
+            let count = self.policy.rule(backup.backup_type).and_then(|rule| rule.count);
+            if let Some(count) = count.filter(|&count| *before < count && !backup.proved) {
+                keep(member, Reason::Count(backup.backup_type, count));
+            }
+            *before += 1;
+        }
     }
 
     /// Keeps one backup for each period of a tier that has any.

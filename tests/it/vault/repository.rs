@@ -179,10 +179,17 @@ fn a_backup_drops_expired_ones_only_where_somebody_said_how_long() {
     let made = shop.back_up_synced(&["--type", "daily", "--keep-daily", "0", "--keep-last", "2"]);
     assert_eq!((&made["expired_are_dropped"], &made["kept"]), (&true.into(), &2.into()));
     assert_eq!(shop.ids().len(), 2);
-    // A backup that is not proved pushes none of those out.
+    // A backup that is not proved pushes none of those out, and is not dropped by the run that made it.
     let unproved = ["--type", "daily", "--keep-daily", "0", "--keep-last", "2", "--no-verify"];
-    shop.back_up_synced(&unproved);
-    assert_eq!(shop.ids().len(), 2);
+    let made = shop.back_up_synced(&unproved);
+    assert_eq!(made["expired_are_dropped"], false);
+    assert!(shop.ids().contains(&text(&made, "id")));
+    assert_eq!(shop.ids().len(), 3);
+    // Where nothing is ever proved the newest stay all the same, as many as were asked for.
+    let unproved = ["--type", "daily", "--keep-daily", "2", "--no-verify"];
+    let (last, newest) = (shop.back_up_synced(&unproved), shop.back_up_synced(&unproved));
+    assert!(shop.ids().contains(&text(&last, "id")) && shop.ids().contains(&text(&newest, "id")));
+    assert!(!shop.ids().contains(&text(&made, "id")), "two are newer");
 }
 
 #[test]
