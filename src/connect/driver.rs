@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use futures::channel::mpsc;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::rows::{Reader, Rows};
@@ -189,7 +189,7 @@ impl Driver {
             progress |= self.fill(cx);
             progress |= self.write(cx);
             if self.closing && self.out.is_empty() {
-                return Pin::new(&mut self.wire).poll_shutdown(cx).map(|_| Ok(()));
+                return self.see_off(cx);
             }
             let unwritten = self.out.len();
             let digested = self.digest(cx);
@@ -206,6 +206,27 @@ impl Driver {
             }
             if !progress {
                 return Poll::Pending;
+            }
+        }
+    }
+
+    /// Waits until the server has closed its side.
+    ///
+    /// Its backend counts against limits of connections until then, and the next session may be the last one allowed.
+    fn see_off(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        match Pin::new(&mut self.wire).poll_shutdown(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) => {}
+        }
+        let mut scratch = [0; 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.wire).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                // Nobody is left whom an error could tell anything.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
             }
         }
     }
