@@ -96,7 +96,7 @@ fn usage_is_refused_before_anything_else() {
     ## restore without a target (2)
     error: restore needs to know which database to replace
 
-    hint: looked for --target, DATABASE_URL, PGDATABASE and PGSERVICE, in this order
+    hint: looked for --target, --profile, DATABASE_URL, PGDATABASE and PGSERVICE, in this order
     hint: "pgark restore -d NAME ARCHIVE" loads an archive into the database NAME
     "#);
 }
